@@ -1,0 +1,26 @@
+using System.Collections.Generic;
+
+namespace GapLab.Data;
+
+/// <summary>A data set the catalog knows.</summary>
+/// <param name="Name">Short name, also the name of its subfolder.</param>
+/// <param name="Title">What it is.</param>
+/// <param name="Height">Rows per image.</param>
+/// <param name="Width">Columns per image.</param>
+/// <param name="Binarization">Default binarization: "fixed", "threshold" (at 128) or "sampled-once" (with seed 0, so that the data do not vary with an experiment's seed).</param>
+/// <param name="Validation">How many of the last training images are the validation part by default.</param>
+/// <param name="Citation">What to cite.</param>
+/// <param name="Licence">Licence of the data.</param>
+/// <param name="Sources">Addresses below which the distributors publish the files.</param>
+/// <param name="Files">Its files.</param>
+public sealed record CatalogEntry(
+    string Name,
+    string Title,
+    int Height,
+    int Width,
+    string Binarization,
+    int Validation,
+    string Citation,
+    string Licence,
+    IReadOnlyList<string> Sources,
+    IReadOnlyList<CatalogFile> Files);

@@ -1,0 +1,90 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+
+namespace GapLab.Data;
+
+/// <summary>
+/// The folders that are searched for data files, in order. In each, a file of data set "d" is looked for as d/file, d/file.gz, file and file.gz; the
+/// last two are left out in a folder that is named after another data set, since MNIST and Fashion-MNIST use the same file names.
+/// </summary>
+public sealed class DataFolders
+{
+    /// <summary>Environment variable with a list of data folders, separated as in PATH.</summary>
+    public const string Variable = "GAPLAB_DATA";
+
+    private const string CatalogPath = "Datasets/catalog.json";
+
+    /// <summary>Searches the given folders only.</summary>
+    /// <param name="folders">Folders in the order of search; they need not exist.</param>
+    public DataFolders(IEnumerable<string> folders)
+    {
+        Folders = [.. folders];
+    }
+
+    /// <summary>The folders in the order of search.</summary>
+    public IReadOnlyList<string> Folders { get; }
+
+    /// <summary>Datasets/cache in the repository this is run from or was built in; in the working directory if there is no repository.</summary>
+    public static string Cache
+    {
+        get
+        {
+            string root = AncestorsOf(Environment.CurrentDirectory).Concat(AncestorsOf(AppContext.BaseDirectory)).Concat(AncestorsOf(AssemblyFolder))
+                .FirstOrDefault(folder => File.Exists(Path.Combine(folder, CatalogPath))) ?? Environment.CurrentDirectory;
+            return Path.Combine(root, "Datasets", "cache");
+        }
+    }
+
+    private static string AssemblyFolder => Path.GetDirectoryName(typeof(DataFolders).Assembly.Location) ?? "";
+
+    /// <summary>The usual order: the folder named by the user, the folders in GAPLAB_DATA, Datasets/cache.</summary>
+    /// <param name="folder">The folder named by the user, or null.</param>
+    /// <exception cref="DataException">The named folder does not exist.</exception>
+    public static DataFolders Default(string? folder = null)
+    {
+        if (folder is not null && !Directory.Exists(folder))
+        {
+            throw new DataException($"The data folder '{folder}' does not exist; name an existing folder, or leave --data out.");
+        }
+
+        string[] listed = (Environment.GetEnvironmentVariable(Variable) ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return new DataFolders([.. folder is null ? [] : (string[])[folder], .. listed, Cache]);
+    }
+
+    /// <summary>Path of a file of a data set, or null if no folder has it.</summary>
+    /// <param name="dataSet">The data set, also the name of its subfolder.</param>
+    /// <param name="file">File name without .gz.</param>
+    /// <param name="dataSets">Names of all data sets.</param>
+    public string? Find(string dataSet, string file, IReadOnlyList<string> dataSets)
+    {
+        ArgumentNullException.ThrowIfNull(dataSets);
+        foreach (string folder in Folders)
+        {
+            string own = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+            bool isAnothers = own != dataSet && dataSets.Contains(own);
+            string[] candidates = isAnothers
+                ? [Path.Combine(folder, dataSet, file)]
+                : [Path.Combine(folder, dataSet, file), Path.Combine(folder, file)];
+            foreach (string candidate in candidates.SelectMany(path => (string[])[path, path + ".gz"]))
+            {
+                if (File.Exists(candidate))
+                {
+                    return Path.GetFullPath(candidate);
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<string> AncestorsOf(string folder)
+    {
+        for (DirectoryInfo? at = folder.Length == 0 ? null : new DirectoryInfo(folder); at is not null; at = at.Parent)
+        {
+            yield return at.FullName;
+        }
+    }
+}

@@ -1,0 +1,26 @@
+namespace GapLab.Data;
+
+/// <summary>What a script may choose about a data set.</summary>
+public sealed record DataOptions
+{
+    /// <summary>The defaults.</summary>
+    public static DataOptions Default { get; } = new();
+
+    /// <summary>Folder looked at first (the command line's --data), or null.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>
+    /// How many of the last training images become the validation part; null for the data set's own default. 0 trains on all of them
+    /// (for binarized-mnist the published 50,000 training and 10,000 validation images) and leaves the validation part empty.
+    /// </summary>
+    public int? ValidationCount { get; init; }
+
+    /// <summary>Seed of generated data.</summary>
+    public ulong SyntheticSeed { get; init; }
+
+    /// <summary>Number of generated training images; <see cref="ValidationCount"/> (by default 1,000) more are generated beside them.</summary>
+    public int SyntheticTrainCount { get; init; } = 5_000;
+
+    /// <summary>Number of generated test images.</summary>
+    public int SyntheticTestCount { get; init; } = 1_000;
+}

@@ -1,0 +1,35 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Tensors;
+
+namespace GapLab.Data;
+
+/// <summary>Binarized images as batches of vectors x [B, height · width] of zeros and ones.</summary>
+/// <param name="device">Where the batches go.</param>
+/// <param name="images">The images.</param>
+/// <param name="binarization">How grey values become zeros and ones.</param>
+public sealed class ImageSource(Device device, ImageSet images, Binarization binarization) : ObservationSource
+{
+    [ThreadStatic]
+    private static float[]? t_buffer;
+
+    /// <inheritdoc/>
+    public override int Count => images.Count;
+
+    /// <inheritdoc/>
+    public override string Description => $"{images.Name} ({binarization.Description})";
+
+    /// <inheritdoc/>
+    public override Observations Batch(ReadOnlySpan<int> indices, int epoch = 0)
+    {
+        int length = indices.Length * images.PixelCount;
+        if (t_buffer is null || t_buffer.Length < length)
+            t_buffer = new float[length];
+        Span<float> rows = t_buffer.AsSpan(0, length);
+        binarization.Fill(images, indices, epoch, rows);
+        var ids = new int[indices.Length];
+        for (int i = 0; i < ids.Length; i++)
+            ids[i] = images.Id(indices[i]);
+        return new DenseObservations(Tensor.Create(device, new Shape(indices.Length, images.PixelCount), rows), ids);
+    }
+}

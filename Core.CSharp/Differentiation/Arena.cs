@@ -1,0 +1,65 @@
+using GapLab.Tensors;
+
+namespace GapLab.Differentiation;
+
+/// <summary>
+/// Device memory that is handed out by advancing a pointer and taken back all at once. Work that repeats gets the same
+/// addresses each time, and after the first round nothing is allocated.
+/// </summary>
+/// <param name="device">Whose memory.</param>
+/// <param name="exactly">Take no more than asked for: for a tensor that lives on its own.</param>
+internal sealed class Arena(Device device, bool exactly)
+{
+    private const long Alignment = 64;
+    private const long FirstBlock = 64 * 1024;
+
+    private readonly List<(nint Address, long Bytes)> _blocks = [];
+    private int _current = -1;
+    private long _offset;
+
+    ~Arena() => Release();
+
+    public Device Device { get; } = device;
+
+    public nint Allocate(long bytes)
+    {
+        bytes = (bytes + Alignment - 1) / Alignment * Alignment;
+        while (_current < 0 || _offset + bytes > _blocks[_current].Bytes)
+        {
+            if (_current + 1 == _blocks.Count)
+            {
+                long size = Math.Max(bytes, exactly ? 0 : _blocks.Count == 0 ? FirstBlock : _blocks[^1].Bytes * 2);
+                _blocks.Add((Device.Allocate(size), size));
+            }
+            _current++;
+            _offset = 0;
+        }
+        nint address = _blocks[_current].Address + (nint)_offset;
+        _offset += bytes;
+        return address;
+    }
+
+    /// <summary>Takes everything back; several blocks become one, so that the next round finds all it needs in one place.</summary>
+    public void Reset()
+    {
+        if (_blocks.Count > 1)
+        {
+            long total = 0;
+            for (int i = 0; i <= _current; i++)
+                total += _blocks[i].Bytes;
+            Release();
+            _blocks.Add((Device.Allocate(total), total));
+        }
+        _current = _blocks.Count - 1;
+        _offset = 0;
+    }
+
+    public void Release()
+    {
+        foreach ((nint address, long bytes) in _blocks)
+            Device.Free(address, bytes);
+        _blocks.Clear();
+        _current = -1;
+        _offset = 0;
+    }
+}

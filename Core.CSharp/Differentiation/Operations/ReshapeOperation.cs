@@ -1,0 +1,22 @@
+using GapLab.Tensors;
+
+namespace GapLab.Differentiation.Operations;
+
+/// <summary>The same numbers under another shape.</summary>
+internal sealed class ReshapeOperation : Operation
+{
+    public static readonly ReshapeOperation Instance = new();
+
+    public override string Name => "Reshape";
+
+    public Tensor Apply(Tensor x, Shape shape)
+    {
+        if (shape == x.Shape)
+            return x;
+        if (shape.Count != x.Count)
+            throw new ShapeException($"Reshape: {x.Shape} has {x.Count} elements, {shape} has {shape.Count}.");
+        return Record(MemoryScope.View(x, shape), default, x);
+    }
+
+    public override void PullBack(ref PullBackContext context) => context.Add(0, context.Adjoint.Reshape(context.InputShape(0)));
+}

@@ -1,0 +1,46 @@
+using System.Runtime.CompilerServices;
+using GapLab.Tensors;
+
+namespace GapLab.Differentiation;
+
+/// <summary>
+/// What a memory scope knows of one tensor: where its numbers are and, if it was computed from others, by which operation.
+/// The tape is the array of these records; there are no closures.
+/// </summary>
+internal struct TapeNode
+{
+    public const int MaxInputs = 4;
+
+    /// <summary>The operation that made the tensor; null for a leaf, to which nothing is propagated.</summary>
+    public Operation? Operation;
+    public Device Device;
+    public Storage Storage;
+    public Shape Shape;
+    public int InputCount;
+    public InputArray Inputs;
+    public VersionArray InputVersions;
+
+    /// <summary>What the operation needs to know beside its inputs.</summary>
+    public OperationAttributes Attributes;
+
+    /// <summary>Whether the numbers are those of the first input, under another shape.</summary>
+    public bool IsView;
+
+    /// <summary>How often the tensor has been changed in place.</summary>
+    public int Version;
+
+    [InlineArray(MaxInputs)]
+    public struct InputArray
+    {
+        private Tensor _first;
+    }
+
+    [InlineArray(MaxInputs)]
+    public struct VersionArray
+    {
+        private int _first;
+    }
+}
+
+/// <summary>The constants of a recorded operation: two numbers, three integers.</summary>
+internal record struct OperationAttributes(double A = 0, double B = 0, int I = 0, int J = 0, int K = 0);

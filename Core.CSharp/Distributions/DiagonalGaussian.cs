@@ -1,0 +1,74 @@
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Distributions;
+
+/// <summary>
+/// N(μ, diag σ²) given by μ and log σ²: log N(z) = -½ Σ_j [log 2π + log σ_j² + (z_j - μ_j)² / σ_j²].
+/// </summary>
+public sealed class DiagonalGaussian : LatentDistribution
+{
+    /// <summary>log 2π.</summary>
+    public const double LogTwoPi = 1.8378770664093454836;
+
+    private readonly bool _isStandard;
+
+    /// <summary>A Gaussian with independent components.</summary>
+    /// <param name="mean">μ, of a shape that broadcasts to [B, S, n]; [B, 1, n] for one Gaussian a datapoint.</param>
+    /// <param name="logVariance">log σ², likewise.</param>
+    public DiagonalGaussian(Tensor mean, Tensor logVariance)
+    {
+        Mean = mean;
+        LogVariance = logVariance;
+    }
+
+    private DiagonalGaussian(Device device, int size)
+        : this(Tensor.Filled(device, new Shape(size), 0), Tensor.Filled(device, new Shape(size), 0)) => _isStandard = true;
+
+    /// <summary>μ.</summary>
+    public Tensor Mean { get; }
+
+    /// <summary>log σ².</summary>
+    public Tensor LogVariance { get; }
+
+    /// <summary>N(0, I).</summary>
+    /// <param name="device">Where.</param>
+    /// <param name="size">The number of components.</param>
+    public static DiagonalGaussian Standard(Device device, int size) => new(device, size);
+
+    /// <inheritdoc/>
+    public override Tensor LogProb(Tensor z)
+    {
+        Tensor terms = _isStandard
+            ? z.Square()
+            : LogVariance + (z - Mean).Square() * (-LogVariance).Exp();
+        return terms.Sum(-1, ElementType.Float64).Affine(-0.5, -0.5 * z.Shape[-1] * LogTwoPi);
+    }
+
+    /// <summary>z = μ + σ ε, differentiable with respect to μ and log σ².</summary>
+    /// <param name="epsilon">Standard normals [B, S, n].</param>
+    public override Tensor Sample(Tensor epsilon) => _isStandard ? epsilon : Mean + (0.5 * LogVariance).Exp() * epsilon;
+
+    /// <summary>log N(z) at z = μ + σ ε, from ε: -½ Σ_j [log 2π + log σ_j² + ε_j²]. Exactly what the density gives, without the cancellation.</summary>
+    /// <param name="epsilon">The standard normals that made z, [B, S, n].</param>
+    public Tensor LogProbOfSample(Tensor epsilon) =>
+        (LogVariance + epsilon.Square()).Sum(-1, ElementType.Float64).Affine(-0.5, -0.5 * epsilon.Shape[-1] * LogTwoPi);
+
+    /// <summary>The entropy -E[log N] = ½ Σ_j [1 + log 2π + log σ_j²] in nats, float64: the shape of log σ² without its innermost axis.</summary>
+    public Tensor Entropy() =>
+        LogVariance.Sum(-1, ElementType.Float64).Affine(0.5, 0.5 * LogVariance.Shape[-1] * (1 + LogTwoPi));
+
+    /// <summary>
+    /// E_this[log p(z)] for another Gaussian p: -½ Σ_j [log 2π + log v_j + (σ_j² + (μ_j - m_j)²) / v_j], float64. With <see cref="Entropy"/>
+    /// it makes KL(this ‖ p) = -Entropy - ExpectedLogProb.
+    /// </summary>
+    /// <param name="p">The other Gaussian, with mean m and variance v.</param>
+    public Tensor ExpectedLogProb(DiagonalGaussian p)
+    {
+        Tensor variance = LogVariance.Exp();
+        Tensor terms = p._isStandard
+            ? variance + Mean.Square()
+            : p.LogVariance + (variance + (Mean - p.Mean).Square()) * (-p.LogVariance).Exp();
+        return terms.Sum(-1, ElementType.Float64).Affine(-0.5, -0.5 * LogVariance.Shape[-1] * LogTwoPi);
+    }
+}

@@ -1,0 +1,18 @@
+using GapLab.Differentiation;
+
+namespace GapLab.Distributions;
+
+/// <summary>
+/// Samples of the latent variables: one block z_l [B, S, n_l] a level, level 0 nearest to the data. Rows of different samples of one
+/// datapoint lie next to each other.
+/// </summary>
+/// <param name="levels">The blocks, from the level nearest to the data upwards.</param>
+public sealed class Latents(params IReadOnlyList<Tensor> levels)
+{
+    /// <summary>The blocks.</summary>
+    public IReadOnlyList<Tensor> Levels { get; } = levels;
+
+    /// <summary>One level's block [B, S, n_l].</summary>
+    /// <param name="level">0 is nearest to the data.</param>
+    public Tensor this[int level] => Levels[level];
+}

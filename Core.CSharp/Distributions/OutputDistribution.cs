@@ -1,0 +1,29 @@
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Distributions;
+
+/// <summary>The distribution p(x | z) of a datapoint given each of its samples.</summary>
+public abstract class OutputDistribution
+{
+    /// <summary>E[x | z], [B, S, D].</summary>
+    public abstract Tensor Mean { get; }
+
+    /// <summary>log p(x | z) in nats, [B, S] in float64.</summary>
+    /// <param name="x">The observed batch; x is not copied over the samples.</param>
+    /// <exception cref="ShapeException">The data do not fit the model.</exception>
+    public abstract Tensor LogProb(Observations x);
+
+    /// <summary>The output error that the ELBO's gradient propagates: the derivative of log p(x | z) with respect to <see cref="Mean"/>, [B, S, D].</summary>
+    /// <param name="x">The observed batch.</param>
+    public abstract Tensor Error(Observations x);
+
+    /// <summary>One x [B, S, D] for every z.</summary>
+    /// <param name="stream">The source of randomness.</param>
+    public abstract Tensor Sample(RandomStream stream);
+
+    /// <summary>The data of a batch as [B, 1, D].</summary>
+    private protected static Tensor ValuesOf(Observations x) => x is DenseObservations dense
+        ? dense.Values.Reshape(dense.Values.Shape[0], 1, dense.Values.Shape[1])
+        : throw new ShapeException($"This output distribution is for vectors of numbers, not for {x.GetType().Name}.");
+}

@@ -1,0 +1,37 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Models;
+using GapLab.Networks;
+using GapLab.Tensors;
+
+namespace GapLab.Families;
+
+/// <summary>
+/// FFG, the fully factorised Gaussian: q(z | x) = N(μ, diag σ²) with λ = [μ, log σ²], z = μ + σ ε. It has no shared parameters.
+/// </summary>
+/// <param name="device">Where.</param>
+/// <param name="latentSize">The size n of z.</param>
+public sealed class FactorizedGaussian(Device device, int latentSize) : VariationalFamily(new ParameterSet(device))
+{
+    /// <inheritdoc/>
+    public override string Name => "FFG";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<(string Name, int Size)> LocalBlocks { get; } = [("mean", latentSize), ("logVariance", latentSize)];
+
+    /// <inheritdoc/>
+    public override PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise)
+    {
+        int b = lambda.Count;
+        var q = new DiagonalGaussian(lambda[0].Reshape(b, 1, latentSize), lambda[1].Reshape(b, 1, latentSize));
+        Tensor epsilon = noise.Normal(latentSize);
+        return new PosteriorSample(new Latents(q.Sample(epsilon)), q.LogProbOfSample(epsilon), [q]);
+    }
+
+    /// <inheritdoc/>
+    public override LocalParameters InitialLocalParameters(int count)
+    {
+        var shape = new Shape(count, latentSize);
+        return new LocalParameters(Tensor.Filled(device, shape, 0), Tensor.Filled(device, shape, 0));
+    }
+}

@@ -1,0 +1,41 @@
+using GapLab.Distributions;
+using GapLab.Models;
+using GapLab.Networks;
+
+namespace GapLab.Families;
+
+/// <summary>
+/// A family of approximate posteriors q(z | x; λ). Its local parameters λ belong to one datapoint each; shared ones, if it has any, are
+/// networks that all datapoints use. To define one, derive from this class.
+/// </summary>
+/// <param name="shared">The shared parameters; an empty set for families that have none.</param>
+public abstract class VariationalFamily(ParameterSet shared)
+{
+    /// <summary>The parameters that all datapoints share.</summary>
+    public ParameterSet Shared { get; private set; } = shared;
+
+    /// <summary>A short name for tables and provenance, such as "FFG".</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The name and size n_i of every block of λ, which an inference network must produce.</summary>
+    public abstract IReadOnlyList<(string Name, int Size)> LocalBlocks { get; }
+
+    /// <summary>Samples z ~ q(z | x; λ) and their log-density, differentiable with respect to λ and the shared parameters.</summary>
+    /// <param name="lambda">λ for a batch.</param>
+    /// <param name="model">The model whose prior some families combine with λ.</param>
+    /// <param name="noise">The noise that makes the samples.</param>
+    public abstract PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise);
+
+    /// <summary>The λ at which optimisation of single datapoints starts: q as close to N(0, I) as the family can be.</summary>
+    /// <param name="count">The number of datapoints.</param>
+    public abstract LocalParameters InitialLocalParameters(int count);
+
+    /// <summary>The same family with other shared parameter values.</summary>
+    /// <param name="shared">Values for the same names.</param>
+    public VariationalFamily With(ParameterSet shared)
+    {
+        var copy = (VariationalFamily)MemberwiseClone();
+        copy.Shared = shared;
+        return copy;
+    }
+}

@@ -1,0 +1,26 @@
+using GapLab.Objectives;
+using GapLab.Optimization;
+
+namespace GapLab.Inference;
+
+/// <summary>The settings of <see cref="LocalOptimizer"/>; the defaults are the paper's.</summary>
+public sealed record LocalOptimizerOptions
+{
+    /// <summary>Samples of q for each step.</summary>
+    public int Samples { get; init; } = 100;
+
+    /// <summary>The optimiser; step size 1e-3.</summary>
+    public AdamOptions Adam { get; init; } = new();
+
+    /// <summary>Steps between two checks; a check is the mean objective of the steps since the last one.</summary>
+    public int StepsPerCheck { get; init; } = 100;
+
+    /// <summary>How many checks in a row may fail to beat the best one.</summary>
+    public int Patience { get; init; } = 10;
+
+    /// <summary>A limit that is reached only if the objective keeps improving.</summary>
+    public int MaximumSteps { get; init; } = 100_000;
+
+    /// <summary>How the KL terms are evaluated.</summary>
+    public KlForm Form { get; init; } = KlForm.Analytic;
+}

@@ -1,0 +1,23 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Objectives;
+using GapLab.Tensors;
+
+namespace GapLab.Inference;
+
+/// <summary>Which derivative of which point of an inference trace reaches which parameters: what tells the ways of training one method apart.</summary>
+public abstract class TrainingRule
+{
+    /// <summary>The rule in a few words, for provenance.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
+    /// <param name="vae">What is trained.</param>
+    /// <param name="x">The batch.</param>
+    /// <param name="stream">The source of noise.</param>
+    /// <param name="step">The training step, a step of the stream.</param>
+    /// <param name="weights">The weights of the objective's terms.</param>
+    /// <param name="gradients">Receives one gradient for each of <see cref="Vae.Parameters"/>.</param>
+    /// <returns>The objective of every datapoint, [B].</returns>
+    public abstract Tensor Gradients(Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients);
+}

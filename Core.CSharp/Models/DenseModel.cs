@@ -1,0 +1,56 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Networks;
+using GapLab.Tensors;
+
+namespace GapLab.Models;
+
+/// <summary>
+/// The decoder of a plain variational autoencoder: p(z) = N(0, I), a fully connected network from z to p(x | z).
+/// </summary>
+public sealed class DenseModel : GenerativeModel
+{
+    private readonly Mlp _hidden;
+    private readonly Linear _output;
+    private readonly int _logVariance;
+    private readonly OutputKind _kind;
+    private readonly string _name;
+
+    /// <summary>A decoder with freshly initialised weights.</summary>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="latentSize">The size n of z.</param>
+    /// <param name="hidden">The sizes of the hidden layers; none for a linear decoder.</param>
+    /// <param name="dataSize">The size D of x.</param>
+    /// <param name="activation">The hidden layers' activation.</param>
+    /// <param name="output">What the outputs parametrise.</param>
+    /// <param name="stream">The source of the initial weights.</param>
+    public DenseModel(Device device, int latentSize, ReadOnlySpan<int> hidden, int dataSize, Activation activation, OutputKind output, RandomStream stream)
+        : base(new ParameterSet(device))
+    {
+        LatentSizes = [latentSize];
+        _kind = output;
+        _hidden = new Mlp(Parameters, "decoder", latentSize, hidden, activation, stream);
+        _output = new Linear(Parameters, "decoder.output", _hidden.Outputs, dataSize, Activation.Identity, stream);
+        if (output == OutputKind.Gaussian)
+            _logVariance = Parameters.Add("decoder.logVariance", Tensor.Filled(device, new Shape(1), 0));
+        _name = $"{string.Join('-', [latentSize, .. hidden, dataSize])} {activation} {output}";
+    }
+
+    /// <inheritdoc/>
+    public override string Name => _name;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<int> LatentSizes { get; }
+
+    /// <inheritdoc/>
+    public override LatentDistribution Prior(int level, IReadOnlyList<Tensor> above) => DiagonalGaussian.Standard(Device, LatentSizes[level]);
+
+    /// <inheritdoc/>
+    public override OutputDistribution Output(Latents z, Observations x)
+    {
+        Tensor output = _output.Forward(Parameters, _hidden.Forward(Parameters, z[0]));
+        return _kind == OutputKind.Bernoulli
+            ? new Bernoulli(output)
+            : new GaussianOutput(output, Parameters[_logVariance]);
+    }
+}

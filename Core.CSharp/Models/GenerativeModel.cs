@@ -1,0 +1,78 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Networks;
+using GapLab.Tensors;
+
+namespace GapLab.Models;
+
+/// <summary>
+/// A deep latent-variable model p(x, z) = p(x | z) Π_l p(z_l | z_{l+1}, ...). A model states its prior at every level and its output; the joint
+/// density is written once, here. To define one, derive from this class and give those two.
+/// </summary>
+/// <param name="parameters">θ.</param>
+public abstract class GenerativeModel(ParameterSet parameters)
+{
+    /// <summary>θ, the learnt parameters.</summary>
+    public ParameterSet Parameters { get; private set; } = parameters;
+
+    /// <summary>Where the parameters live and the model computes.</summary>
+    public Device Device => Parameters.Device;
+
+    /// <summary>The model in a few words, for tables and provenance.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The size n_l of every latent level, from the one nearest to the data upwards.</summary>
+    public abstract IReadOnlyList<int> LatentSizes { get; }
+
+    /// <summary>p(z_l | levels above).</summary>
+    /// <param name="level">l; 0 is nearest to the data.</param>
+    /// <param name="above">The samples drawn so far: levels l + 1, l + 2, ...; empty at the top.</param>
+    public abstract LatentDistribution Prior(int level, IReadOnlyList<Tensor> above);
+
+    /// <summary>p(x | z).</summary>
+    /// <param name="z">Samples of all levels.</param>
+    /// <param name="x">The observed batch, for models whose output also depends on the data before it (pixel by pixel, word by word).</param>
+    public abstract OutputDistribution Output(Latents z, Observations x);
+
+    /// <summary>log p(x | z) in nats, [B, S] float64.</summary>
+    /// <param name="x">The observed batch.</param>
+    /// <param name="z">Samples.</param>
+    public Tensor LogLikelihood(Observations x, Latents z) => Output(z, x).LogProb(x);
+
+    /// <summary>log p(z) = Σ_l log p(z_l | levels above) in nats, [B, S] float64.</summary>
+    /// <param name="z">Samples.</param>
+    public Tensor LogPrior(Latents z)
+    {
+        Tensor sum = default;
+        for (int level = z.Levels.Count - 1; level >= 0; level--)
+        {
+            Tensor term = Prior(level, [.. z.Levels.Skip(level + 1)]).LogProb(z[level]);
+            sum = sum.IsDefined ? sum + term : term;
+        }
+        return sum;
+    }
+
+    /// <summary>log p(x, z) = log p(x | z) + log p(z) in nats, [B, S] float64.</summary>
+    /// <param name="x">The observed batch.</param>
+    /// <param name="z">Samples.</param>
+    public Tensor LogJoint(Observations x, Latents z) => LogLikelihood(x, z) + LogPrior(z);
+
+    /// <summary>Samples of the prior, level by level from the top.</summary>
+    /// <param name="noise">The noise that makes them.</param>
+    public Latents SamplePrior(Noise noise)
+    {
+        var levels = new List<Tensor>();
+        for (int level = LatentSizes.Count - 1; level >= 0; level--)
+            levels.Insert(0, Prior(level, levels).Sample(noise.Normal(LatentSizes[level], level)));
+        return new Latents(levels);
+    }
+
+    /// <summary>The same model with other parameter values.</summary>
+    /// <param name="parameters">Values for the same names, see <see cref="ParameterSet.With"/>.</param>
+    public GenerativeModel With(ParameterSet parameters)
+    {
+        var copy = (GenerativeModel)MemberwiseClone();
+        copy.Parameters = parameters;
+        return copy;
+    }
+}

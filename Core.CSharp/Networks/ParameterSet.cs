@@ -1,0 +1,74 @@
+using System.Collections;
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Networks;
+
+/// <summary>
+/// The named tensors that are learnt, in a fixed order. Layers add theirs when they are built and find them again by position, so
+/// the same layers can compute with another set of values (<see cref="With"/>): perturbed, per datapoint, or loaded from a file.
+/// </summary>
+public sealed class ParameterSet : IReadOnlyList<Tensor>
+{
+    private readonly List<string> _names;
+    private readonly List<Tensor> _values;
+
+    /// <summary>An empty set on a device.</summary>
+    /// <param name="device">Where the parameters will live.</param>
+    public ParameterSet(Device device) : this(device, [], []) { }
+
+    private ParameterSet(Device device, List<string> names, List<Tensor> values)
+    {
+        Device = device;
+        _names = names;
+        _values = values;
+    }
+
+    /// <summary>Where the parameters live.</summary>
+    public Device Device { get; }
+
+    /// <summary>The parameters' names, in order, for example "decoder.0.weight".</summary>
+    public IReadOnlyList<string> Names => _names;
+
+    /// <summary>The number of tensors.</summary>
+    public int Count => _values.Count;
+
+    /// <summary>A parameter by position.</summary>
+    /// <param name="index">The position that <see cref="Add"/> returned.</param>
+    public Tensor this[int index] => _values[index];
+
+    /// <summary>How many numbers the set holds in all.</summary>
+    public long NumberCount => _values.Sum(value => (long)value.Count);
+
+    /// <summary>Adds a parameter with its initial value, which from then on belongs to the set.</summary>
+    /// <param name="name">A name not yet taken.</param>
+    /// <param name="value">The initial value; copied out of any memory scope.</param>
+    /// <returns>Its position.</returns>
+    /// <exception cref="GapLabException">The name is taken.</exception>
+    public int Add(string name, Tensor value)
+    {
+        if (_names.Contains(name))
+            throw new GapLabException($"A parameter named '{name}' exists already; give layers different names.");
+        _names.Add(name);
+        _values.Add(value.ToOwned());
+        return _values.Count - 1;
+    }
+
+    /// <summary>A set of the same names with other values.</summary>
+    /// <param name="values">One tensor for each parameter, of its shape.</param>
+    /// <exception cref="ShapeException">Another number of tensors, or another shape.</exception>
+    public ParameterSet With(ReadOnlySpan<Tensor> values)
+    {
+        if (values.Length != Count)
+            throw new ShapeException($"ParameterSet.With: {values.Length} tensors were given for {Count} parameters.");
+        for (int i = 0; i < values.Length; i++)
+            if (values[i].Shape != _values[i].Shape)
+                throw new ShapeException($"ParameterSet.With: '{_names[i]}' has shape {_values[i].Shape}, but was given {values[i].Shape}.");
+        return new ParameterSet(Device, _names, [.. values]);
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<Tensor> GetEnumerator() => _values.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+}

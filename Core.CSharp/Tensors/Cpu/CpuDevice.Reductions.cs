@@ -1,0 +1,208 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace GapLab.Tensors.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    /// <inheritdoc/>
+    public override void Reduce(Reduction reduction, Storage x, int outer, int reduced, int inner, Storage y)
+    {
+        var loop = new ReduceLoop(reduction, x, reduced, inner, y);
+        if (outer >= inner)
+            Run(loop with { SplitColumns = false }, outer, (int)Math.Min(int.MaxValue, (long)reduced * inner));
+        else
+            for (int o = 0; o < outer; o++)
+                Run(loop with { SplitColumns = true, Outer = o }, inner, reduced);
+    }
+
+    /// <summary>Sums or maxima of x[o, r, i] over r, over a range of o (all columns) or over a range of the columns i of one o.</summary>
+    private readonly record struct ReduceLoop(Reduction Reduction, Storage X, int Reduced, int Inner, Storage Y) : ILoop
+    {
+        public bool SplitColumns { get; init; }
+
+        public int Outer { get; init; }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            if (SplitColumns)
+                Columns(Outer, start, end);
+            else
+                for (int o = start; o < end; o++)
+                {
+                    if (Inner == 1)
+                        Store(o, Reduction == Reduction.Sum ? SumRow(o) : MaxRow(o, 0));
+                    else
+                        Columns(o, 0, Inner);
+                }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void Columns(int o, int start, int end)
+        {
+            if (Reduction == Reduction.Max)
+            {
+                for (int i = start; i < end; i++)
+                    Store(o * Inner + i, MaxRow(o, i));
+                return;
+            }
+            Span<double> sums = stackalloc double[16];
+            for (int i = start; i < end; i += 16)
+            {
+                int width = Math.Min(16, end - i);
+                sums.Clear();
+                for (int r = 0; r < Reduced; r++)
+                {
+                    long at = ((long)o * Reduced + r) * Inner + i;
+                    if (X.Type == ElementType.Float64)
+                        for (int j = 0; j < width; j++)
+                            sums[j] += ((double*)X.Address)[at + j];
+                    else if (width == 16)
+                        AddLanes((float*)X.Address + at, sums);
+                    else
+                        for (int j = 0; j < width; j++)
+                            sums[j] += ((float*)X.Address)[at + j];
+                }
+                for (int j = 0; j < width; j++)
+                    Store(o * Inner + i + j, sums[j]);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void AddLanes(float* x, Span<double> sums)
+        {
+            fixed (double* s = sums)
+            {
+                (Vector512<double> low, Vector512<double> high) = Vector512.Widen(Vector512.Load(x));
+                (Vector512.Load(s) + low).Store(s);
+                (Vector512.Load(s + 8) + high).Store(s + 8);
+            }
+        }
+
+        /// <summary>Sixteen virtual lanes, then a fixed tree: one order of additions on every SIMD path.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private double SumRow(int o)
+        {
+            Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
+            int i = 0;
+            double tail = 0;
+            if (X.Type == ElementType.Float64)
+            {
+                double* x = (double*)X.Address + (long)o * Reduced;
+                for (; i <= Reduced - 16; i += 16)
+                {
+                    low += Vector512.Load(x + i);
+                    high += Vector512.Load(x + i + 8);
+                }
+                for (; i < Reduced; i++)
+                    tail += x[i];
+            }
+            else
+            {
+                float* x = (float*)X.Address + (long)o * Reduced;
+                for (; i <= Reduced - 16; i += 16)
+                {
+                    (Vector512<double> l, Vector512<double> h) = Vector512.Widen(Vector512.Load(x + i));
+                    low += l;
+                    high += h;
+                }
+                for (; i < Reduced; i++)
+                    tail += x[i];
+            }
+            return SumLanes(low + high) + tail;
+        }
+
+        private double MaxRow(int o, int column)
+        {
+            double result = double.NegativeInfinity;
+            for (int r = 0; r < Reduced; r++)
+            {
+                long at = ((long)o * Reduced + r) * Inner + column;
+                result = Math.Max(result, X.Type == ElementType.Float64 ? ((double*)X.Address)[at] : ((float*)X.Address)[at]);
+            }
+            return result;
+        }
+
+        private void Store(int at, double value)
+        {
+            if (Y.Type == ElementType.Float64)
+                ((double*)Y.Address)[at] = value;
+            else
+                ((float*)Y.Address)[at] = (float)value;
+        }
+    }
+
+    /// <summary>The sum of eight lanes as a fixed tree (Vector512.Sum does not promise an order).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double SumLanes(Vector512<double> v)
+    {
+        Vector256<double> four = v.GetLower() + v.GetUpper();
+        Vector128<double> two = four.GetLower() + four.GetUpper();
+        return two.GetElement(0) + two.GetElement(1);
+    }
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns) =>
+        Run(new BernoulliLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)l.Address, columns), rows, columns);
+
+    /// <summary>Row sums of x a - softplus(a); the terms in float32, their sum in float64.</summary>
+    private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns) : ILoop
+    {
+        private readonly float* _logits = logits, _x = x;
+        private readonly double* _l = l;
+        private readonly int _repeat = repeat, _columns = columns;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (int r = start; r < end; r++)
+            {
+                float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns;
+                Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
+                int c = 0;
+                for (; c <= _columns - 16; c += 16)
+                {
+                    (Vector512<double> p, Vector512<double> q) = Vector512.Widen(Term(Vector512.Load(a + c), Vector512.Load(x + c)));
+                    low += p;
+                    high += q;
+                }
+                double tail = 0;
+                for (; c < _columns; c++)
+                    tail += Term(Vector512.CreateScalar(a[c]), Vector512.CreateScalar(x[c])).ToScalar();
+                _l[r] = SumLanes(low + high) + tail;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Term(Vector512<float> a, Vector512<float> x) =>
+            Vector512.FusedMultiplyAdd(x, a, -SimdMath.Softplus(a));
+    }
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihoodAdjoint(Storage logits, Storage x, int repeat, Storage g, Storage d, int rows, int columns) =>
+        Run(new BernoulliAdjointLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)g.Address, (float*)d.Address, columns), rows, columns);
+
+    private readonly struct BernoulliAdjointLoop(float* logits, float* x, int repeat, double* g, float* d, int columns) : ILoop
+    {
+        private readonly float* _logits = logits, _x = x, _d = d;
+        private readonly double* _g = g;
+        private readonly int _repeat = repeat, _columns = columns;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (int r = start; r < end; r++)
+            {
+                float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns, d = _d + (long)r * _columns;
+                float scale = (float)_g[r];
+                Vector512<float> g = Vector512.Create(scale);
+                int c = 0;
+                for (; c <= _columns - 16; c += 16)
+                    (g * (Vector512.Load(x + c) - SimdMath.Sigmoid(Vector512.Load(a + c)))).Store(d + c);
+                for (; c < _columns; c++)
+                    d[c] = scale * (x[c] - SimdMath.Sigmoid(Vector512.CreateScalar(a[c])).ToScalar());
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+namespace GapLab.Tensors.Cpu;
+
+/// <summary>
+/// The fast device: float32 products and activations with SIMD kernels on persistent worker threads, float64 log-densities.
+/// Results are bitwise equal for any number of threads: work is split over outputs only, every output has one order of
+/// accumulation, and each SIMD path uses fused multiply-adds in the same places.
+/// </summary>
+public sealed unsafe partial class CpuDevice : HostDevice
+{
+    /// <summary>Elementwise work below this many numbers is not worth handing to another thread.</summary>
+    private const int ParallelThreshold = 16384;
+
+    private CpuDevice() { }
+
+    /// <summary>The one CPU device.</summary>
+    public static CpuDevice Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public override string Name => "cpu";
+
+    /// <inheritdoc/>
+    public override ElementType Real => ElementType.Float32;
+
+    /// <inheritdoc/>
+    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k)
+    {
+        RequireFloat32("MatrixProduct", a, b, c);
+        Cpu.MatrixProduct.Multiply(
+            (float*)a.Address, transposeA ? m : k, transposeA,
+            (float*)b.Address, transposeB ? k : n, transposeB,
+            (float*)c.Address, n, m, n, k, accumulate: false, default);
+    }
+
+    /// <inheritdoc/>
+    public override void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k)
+    {
+        RequireFloat32("Linear", x, weight, y);
+        Cpu.MatrixProduct.Multiply(
+            (float*)x.Address, k, false, (float*)weight.Address, k, true, (float*)y.Address, n, m, n, k,
+            accumulate: false, new Epilogue((float*)bias.Address, activation));
+    }
+
+    /// <inheritdoc/>
+    public override void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p)
+    {
+        RequireFloat32("Adam", g, m, p);
+        Run(new AdamLoop((float*)g.Address, (float*)m.Address, (float*)v.Address, (float*)p.Address, step), p.Length);
+    }
+
+    private static void RequireFloat32(string operation, Storage a, Storage b, Storage c)
+    {
+        if (a.Type != ElementType.Float32 || b.Type != ElementType.Float32 || c.Type != ElementType.Float32)
+            throw new ShapeException($"{operation}: the CPU device computes this in float32 only; use the reference device for float64.");
+    }
+}

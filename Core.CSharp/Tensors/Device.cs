@@ -1,0 +1,129 @@
+namespace GapLab.Tensors;
+
+/// <summary>
+/// The primitive operations on flat storage from which everything else is built. The set is small so that another device can be
+/// added without touching anything else. A device does not check shapes (tensors do) and every result is a function of the
+/// operands alone: never of the number of threads, the position of a row in its batch, or what else is in the batch.
+/// </summary>
+public abstract class Device
+{
+    private long _allocatedBytes;
+    private long _peakBytes;
+
+    /// <summary>A short name for messages and provenance.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The element type of parameters, activations and gradients. Log-densities are float64 on every device.</summary>
+    public abstract ElementType Real { get; }
+
+    /// <summary>The bytes of tensor memory held now: in use, or kept by memory scopes for reuse.</summary>
+    public long AllocatedBytes => Interlocked.Read(ref _allocatedBytes);
+
+    /// <summary>The most bytes held since the start or the last <see cref="ResetPeak"/>.</summary>
+    public long PeakBytes => Interlocked.Read(ref _peakBytes);
+
+    /// <summary>Starts a new measurement of <see cref="PeakBytes"/>.</summary>
+    public void ResetPeak() => Interlocked.Exchange(ref _peakBytes, AllocatedBytes);
+
+    /// <summary>Memory for tensors, aligned to 64 bytes, contents undefined.</summary>
+    internal nint Allocate(long bytes)
+    {
+        nint address = AllocateCore(bytes);
+        long held = Interlocked.Add(ref _allocatedBytes, bytes);
+        long peak;
+        while (held > (peak = Interlocked.Read(ref _peakBytes)))
+            Interlocked.CompareExchange(ref _peakBytes, held, peak);
+        return address;
+    }
+
+    /// <summary>Returns memory that <see cref="Allocate"/> gave.</summary>
+    internal void Free(nint address, long bytes)
+    {
+        FreeCore(address);
+        Interlocked.Add(ref _allocatedBytes, -bytes);
+    }
+
+    /// <summary>Device memory of at least this many bytes, aligned to 64.</summary>
+    protected abstract nint AllocateCore(long bytes);
+
+    /// <summary>Frees what <see cref="AllocateCore"/> returned.</summary>
+    protected abstract void FreeCore(nint address);
+
+    // ---- between host and device ----------------------------------------------------------------------------------------
+
+    /// <summary>Copies a storage to the host.</summary>
+    public abstract void Read(Storage source, Span<double> destination);
+
+    /// <summary>Copies host numbers to a storage, rounding to its element type.</summary>
+    public abstract void Write(ReadOnlySpan<double> source, Storage destination);
+
+    /// <summary>Copies host numbers to a storage.</summary>
+    public abstract void Write(ReadOnlySpan<float> source, Storage destination);
+
+    // ---- moving -----------------------------------------------------------------------------------------------------------
+
+    /// <summary>y_i = value.</summary>
+    public abstract void Fill(Storage y, double value);
+
+    /// <summary>y_i = x_i, converting the element type where they differ.</summary>
+    public abstract void Copy(Storage x, Storage y);
+
+    /// <summary>y[...] = x[...], with x repeated along the axes where its size is 1 or missing; equal element types.</summary>
+    public abstract void Broadcast(Storage x, Shape xShape, Storage y, Shape yShape);
+
+    /// <summary>y[i, :] = x[index_i, :].</summary>
+    public abstract void GatherRows(Storage x, ReadOnlySpan<int> indices, int columns, Storage y);
+
+    // ---- elementwise ------------------------------------------------------------------------------------------------------
+
+    /// <summary>y_i = f(x_i); equal element types.</summary>
+    public abstract void Unary(UnaryFunction f, Storage x, Storage y);
+
+    /// <summary>y_i = scale · x_i + shift.</summary>
+    public abstract void Affine(Storage x, double scale, double shift, Storage y);
+
+    /// <summary>z = f(x, y) with broadcasting to the shape of z; equal element types.</summary>
+    public abstract void Binary(BinaryFunction f, Storage x, Shape xShape, Storage y, Shape yShape, Storage z, Shape zShape);
+
+    /// <summary>y[r, :] = a[r, :] where mask[r] is not 0, else b[r, :].</summary>
+    public abstract void SelectRows(Storage mask, Storage a, Storage b, Storage y, int rows, int columns);
+
+    // ---- reductions and products --------------------------------------------------------------------------------------------
+
+    /// <summary>y[o, i] = the reduction over r of x[o, r, i]; y may be float64 where x is float32.</summary>
+    public abstract void Reduce(Reduction reduction, Storage x, int outer, int reduced, int inner, Storage y);
+
+    /// <summary>
+    /// C[m, n] = op(A)[m, k] · op(B)[k, n], row-major; A is stored [k, m] when <paramref name="transposeA"/>, B is stored [n, k] when <paramref name="transposeB"/>.
+    /// Each output is one chain of fused multiply-adds over k in order.
+    /// </summary>
+    public abstract void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k);
+
+    // ---- fused: each equals a composition of the above, faster ------------------------------------------------------------------
+
+    /// <summary>Y[m, n] = activation(X[m, k] · W[n, k]ᵀ + bias[n]).</summary>
+    public abstract void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k);
+
+    /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
+    public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
+
+    /// <summary>
+    /// ℓ[r] = Σ_c x[r / repeat, c] a[r, c] - softplus(a[r, c]): the Bernoulli log-likelihood of logits a[rows, columns] in nats;
+    /// x has rows / repeat rows. ℓ is float64.
+    /// </summary>
+    public abstract void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns);
+
+    /// <summary>d[r, c] = g[r] (x[r / repeat, c] - sigmoid(a[r, c])); g is float64.</summary>
+    public abstract void BernoulliLogLikelihoodAdjoint(Storage logits, Storage x, int repeat, Storage g, Storage d, int rows, int columns);
+
+    // ---- random numbers and optimisation ------------------------------------------------------------------------------------------
+
+    /// <summary>Row r of y[datapoints, rowLength] becomes standard normals offset, offset + 1, ... of the stream at datapoint r.</summary>
+    public abstract void FillNormal(RandomStream stream, ReadOnlySpan<int> datapoints, int step, int lane, long offset, int rowLength, Storage y);
+
+    /// <summary>One Adam update of p and its moments m and v, in place, from the gradient g.</summary>
+    public abstract void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p);
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}

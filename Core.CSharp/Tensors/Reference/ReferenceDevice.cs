@@ -1,0 +1,150 @@
+namespace GapLab.Tensors.Reference;
+
+/// <summary>
+/// The device that defines what every primitive means: float64, plain loops, one thread. It is the oracle that other devices are
+/// tested against, and the one on which formulas are checked to nine digits and more.
+/// </summary>
+public sealed class ReferenceDevice : HostDevice
+{
+    private ReferenceDevice() { }
+
+    /// <summary>The one reference device.</summary>
+    public static ReferenceDevice Instance { get; } = new();
+
+    /// <inheritdoc/>
+    public override string Name => "reference";
+
+    /// <inheritdoc/>
+    public override ElementType Real => ElementType.Float64;
+
+    /// <inheritdoc/>
+    public override void Broadcast(Storage x, Shape xShape, Storage y, Shape yShape)
+    {
+        for (int i = 0; i < yShape.Count; i++)
+            y.Doubles[i] = x.Doubles[SourceIndex(i, yShape, xShape)];
+    }
+
+    /// <inheritdoc/>
+    public override void Unary(UnaryFunction f, Storage x, Storage y)
+    {
+        for (int i = 0; i < x.Length; i++)
+            y.Doubles[i] = ScalarFunctions.Evaluate(f, x.Doubles[i]);
+    }
+
+    /// <inheritdoc/>
+    public override void Affine(Storage x, double scale, double shift, Storage y)
+    {
+        for (int i = 0; i < x.Length; i++)
+            y.Doubles[i] = scale * x.Doubles[i] + shift;
+    }
+
+    /// <inheritdoc/>
+    public override void Binary(BinaryFunction f, Storage x, Shape xShape, Storage y, Shape yShape, Storage z, Shape zShape)
+    {
+        for (int i = 0; i < zShape.Count; i++)
+        {
+            double a = x.Doubles[SourceIndex(i, zShape, xShape)];
+            double b = y.Doubles[SourceIndex(i, zShape, yShape)];
+            z.Doubles[i] = ScalarFunctions.Evaluate(f, a, b);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Reduce(Reduction reduction, Storage x, int outer, int reduced, int inner, Storage y)
+    {
+        for (int o = 0; o < outer; o++)
+            for (int i = 0; i < inner; i++)
+            {
+                double result = reduction == Reduction.Sum ? 0.0 : double.NegativeInfinity;
+                for (int r = 0; r < reduced; r++)
+                {
+                    double value = x.Doubles[(o * reduced + r) * inner + i];
+                    result = reduction == Reduction.Sum ? result + value : Math.Max(result, value);
+                }
+                y.Doubles[o * inner + i] = result;
+            }
+    }
+
+    /// <inheritdoc/>
+    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k)
+    {
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < n; j++)
+            {
+                double sum = 0;
+                for (int p = 0; p < k; p++)
+                    sum += a.Doubles[transposeA ? p * m + i : i * k + p] * b.Doubles[transposeB ? j * k + p : p * n + j];
+                c.Doubles[i * n + j] = sum;
+            }
+    }
+
+    /// <inheritdoc/>
+    public override void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k)
+    {
+        MatrixProduct(x, false, weight, true, y, m, n, k);
+        for (int i = 0; i < m * n; i++)
+            y.Doubles[i] = ScalarFunctions.Evaluate(activation, y.Doubles[i] + bias.Doubles[i % n]);
+    }
+
+    /// <inheritdoc/>
+    public override void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d)
+    {
+        for (int i = 0; i < y.Length; i++)
+            d.Doubles[i] = g.Doubles[i] * ScalarFunctions.DerivativeFromOutput(activation, y.Doubles[i]);
+    }
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns)
+    {
+        for (int r = 0; r < rows; r++)
+        {
+            double sum = 0;
+            for (int c = 0; c < columns; c++)
+            {
+                double a = logits.Doubles[r * columns + c];
+                sum += x.Doubles[r / repeat * columns + c] * a - ScalarFunctions.Evaluate(UnaryFunction.Softplus, a);
+            }
+            l.Doubles[r] = sum;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihoodAdjoint(Storage logits, Storage x, int repeat, Storage g, Storage d, int rows, int columns)
+    {
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++)
+            {
+                double probability = ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, logits.Doubles[r * columns + c]);
+                d.Doubles[r * columns + c] = g.Doubles[r] * (x.Doubles[r / repeat * columns + c] - probability);
+            }
+    }
+
+    /// <inheritdoc/>
+    public override void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p)
+    {
+        for (int i = 0; i < p.Length; i++)
+        {
+            double gradient = g.Doubles[i];
+            m.Doubles[i] = step.Beta1 * m.Doubles[i] + (1 - step.Beta1) * gradient;
+            v.Doubles[i] = step.Beta2 * v.Doubles[i] + (1 - step.Beta2) * gradient * gradient;
+            p.Doubles[i] += step.Rate * (m.Doubles[i] / step.Correction1) / (Math.Sqrt(v.Doubles[i] / step.Correction2) + step.Epsilon);
+        }
+    }
+
+    /// <summary>The flat index in an operand of the element that broadcasting pairs with element i of the result.</summary>
+    private static int SourceIndex(int i, Shape result, Shape operand)
+    {
+        int index = 0, stride = 1;
+        for (int axis = 1; axis <= result.Rank; axis++)
+        {
+            int position = i % result[-axis];
+            i /= result[-axis];
+            if (axis > operand.Rank)
+                break;
+            if (operand[-axis] != 1)
+                index += position * stride;
+            stride *= operand[-axis];
+        }
+        return index;
+    }
+}

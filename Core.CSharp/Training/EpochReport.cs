@@ -1,0 +1,8 @@
+namespace GapLab.Training;
+
+/// <summary>What an epoch did.</summary>
+/// <param name="Epoch">Its number, from 1.</param>
+/// <param name="Epochs">How many there are in all.</param>
+/// <param name="Objective">The mean training objective of its batches in nats; with annealing weights it is not a bound.</param>
+/// <param name="ValidationElbo">The mean ELBO of the validation datapoints in nats, one sample each; NaN without any.</param>
+public readonly record struct EpochReport(int Epoch, int Epochs, double Objective, double ValidationElbo);

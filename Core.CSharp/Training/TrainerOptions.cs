@@ -1,0 +1,30 @@
+using GapLab.Inference;
+using GapLab.Objectives;
+using GapLab.Optimization;
+
+namespace GapLab.Training;
+
+/// <summary>The settings of a training run.</summary>
+public sealed record TrainerOptions
+{
+    /// <summary>Epochs and learning rates.</summary>
+    public required LearningRateSchedule Schedule { get; init; }
+
+    /// <summary>Datapoints in a batch; a last, smaller batch is trained on too.</summary>
+    public int BatchSize { get; init; } = 100;
+
+    /// <summary>The optimiser's settings but for the learning rate, which the schedule gives.</summary>
+    public AdamOptions Adam { get; init; } = new();
+
+    /// <summary>Whether the optimiser starts anew at every stage of the schedule.</summary>
+    public bool ResetMomentsAtStages { get; init; }
+
+    /// <summary>Which gradients train which parameters.</summary>
+    public TrainingRule Rule { get; init; } = new JointGradient();
+
+    /// <summary>The weights of the objective's terms at an epoch, counted from 0: annealing.</summary>
+    public Func<int, ObjectiveWeights> Weights { get; init; } = _ => ObjectiveWeights.Elbo;
+
+    /// <summary>The seed of batches and noise.</summary>
+    public ulong Seed { get; init; } = 1;
+}

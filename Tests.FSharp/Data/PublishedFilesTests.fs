@@ -1,0 +1,80 @@
+/// Tests with the published files themselves; they need GAPLAB_DATA to name a folder that holds them.
+[<NUnit.Framework.NonParallelizable>]
+module GapLab.Tests.Data.PublishedFilesTests
+
+open System
+open System.IO
+open System.IO.Compression
+open NUnit.Framework
+open GapLab.Data
+open GapLab.Tests.Data.DataFixtures
+
+let private requireFiles () =
+    if String.IsNullOrEmpty(Environment.GetEnvironmentVariable DataFolders.Variable) then
+        Assert.Ignore "GAPLAB_DATA is not set, so the published data files are not tested."
+
+let private ink (set: ImageSet) =
+    let mutable sum = 0L
+
+    for pixel in set.AllPixels do
+        sum <- sum + int64 pixel
+
+    float sum / 255.0 / float set.AllPixels.Length
+
+// Sizes, and mean pixels rounded to five decimals, as known for the published files; computed from them independently of this reader.
+[<TestCase("mnist", 0, 60000, 0.13066, 0, 0.0, 0.13251)>]
+[<TestCase("binarized-mnist", 10000, 50000, 0.13056, 10000, 0.13113, 0.13251)>]
+[<TestCase("fashion-mnist", 0, 60000, 0.28604, 0, 0.0, 0.28685)>]
+let ``counts, mean pixels and checksums are the known ones`` (name: string, held: int, trainCount: int, trainMean: float, validationCount: int, validationMean: float, testMean: float) =
+    requireFiles ()
+    let set = DataSets.Load(name, DataOptions(ValidationCount = held))
+    Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((trainCount, validationCount, 10000)))
+    Assert.That((set.Train.Height, set.Train.Width), equalTo ((28, 28)))
+    Assert.That(ink set.Train, Is.EqualTo(trainMean).Within 5e-6)
+    Assert.That(ink set.Test, Is.EqualTo(testMean).Within 5e-6)
+
+    if held > 0 then
+        Assert.That(ink set.Validation, Is.EqualTo(validationMean).Within 5e-6)
+
+    Assert.That(set.Train.IsBinary, equalTo ((name = "binarized-mnist")))
+    let known = Catalog.Default.Find(name).Files |> Seq.map _.Sha256 |> Set.ofSeq
+    Assert.That(set.Files |> Seq.forall (fun f -> known.Contains f.Sha256), Is.True)
+
+[<Test>]
+let ``all catalogued files, labels too, have their checksums and sizes`` () =
+    requireFiles ()
+
+    for entry in Catalog.Default.Entries do
+        let files = Catalog.Default.Verify(entry.Name, DataFolders.Default())
+        Assert.That(files |> Seq.map _.Bytes, equalTo (entry.Files |> Seq.map _.Bytes))
+
+[<Test>]
+let ``ten thousand training images are held out by default`` () =
+    requireFiles ()
+
+    for name in Catalog.Default.Names do
+        let set = DataSets.Load name
+        Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((50000, 10000, 10000)))
+
+[<Test>]
+let ``an altered copy of a published file is refused`` () =
+    requireFiles ()
+    let name = "t10k-images-idx3-ubyte"
+    let original = DataFolders.Default().Find("mnist", name, Catalog.Default.Names)
+    Assert.That(original, Is.Not.Null)
+
+    let bytes =
+        use stored = File.OpenRead original
+        use unpacked: Stream = if original.EndsWith ".gz" then new GZipStream(stored, CompressionMode.Decompress) else stored
+        use target = new MemoryStream()
+        unpacked.CopyTo target
+        target.ToArray()
+
+    bytes[bytes.Length / 2] <- bytes[bytes.Length / 2] ^^^ 1uy
+    let expected = (Catalog.Default.Find("mnist").Files |> Seq.find (fun f -> f.Name = name)).Sha256
+
+    withFolder (fun folder ->
+        for stored in [ $"mnist/{name}", bytes; $"mnist/{name}.gz", gzip bytes ] do
+            let path = write folder (fst stored) (snd stored)
+            refuses [ path; expected; sha256 bytes ] (fun () -> DataSets.Load("mnist", DataOptions(Folder = folder)) |> ignore)
+            File.Delete path)

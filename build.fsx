@@ -1,0 +1,241 @@
+// The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK and nothing else.
+open System
+open System.Diagnostics
+open System.IO
+
+let root = __SOURCE_DIRECTORY__
+let solution = "GapLab.slnx"
+
+/// Ends the script with the exit code of the step that failed.
+exception StepFailed of exitCode: int
+
+// ---------------------------------------------------------------------------------------------------------------
+// Processes
+
+let private dotnetStart (environment: (string * string) list) (arguments: string list) =
+    let start = ProcessStartInfo(Environment.ProcessPath, WorkingDirectory = root, UseShellExecute = false)
+
+    for argument in arguments do
+        start.ArgumentList.Add argument
+
+    // English, so that the closing line of the tests can be recognised.
+    for name, value in [ "DOTNET_NOLOGO", "1"; "DOTNET_CLI_UI_LANGUAGE", "en" ] @ environment do
+        start.Environment[name] <- value
+
+    start
+
+/// Runs dotnet and hands every line it writes to `onLine`; returns the exit code.
+let private dotnetLines environment onLine arguments =
+    let start = dotnetStart environment arguments
+    start.RedirectStandardOutput <- true
+    start.RedirectStandardError <- true
+    use running = new Process(StartInfo = start)
+
+    let receive (event: DataReceivedEventArgs) =
+        if not (isNull event.Data) then
+            lock running (fun () -> onLine event.Data)
+
+    running.OutputDataReceived.Add receive
+    running.ErrorDataReceived.Add receive
+    running.Start() |> ignore
+    running.BeginOutputReadLine()
+    running.BeginErrorReadLine()
+    running.WaitForExit()
+    running.ExitCode
+
+/// Runs dotnet silently; its output appears only if it fails.
+let private quietly environment arguments =
+    let output = ResizeArray<string>()
+    let exitCode = dotnetLines environment output.Add arguments
+
+    if exitCode <> 0 then
+        eprintfn "dotnet %s" (String.concat " " arguments)
+
+        for line in output do
+            eprintfn "%s" line
+
+        raise (StepFailed exitCode)
+
+/// Runs dotnet on this terminal.
+let private openly environment arguments =
+    use running = Process.Start(dotnetStart environment arguments)
+    running.WaitForExit()
+
+    if running.ExitCode <> 0 then
+        raise (StepFailed running.ExitCode)
+
+let private step name action =
+    let watch = Stopwatch.StartNew()
+    action ()
+    printfn "%-8s %6.1f s" name watch.Elapsed.TotalSeconds
+
+// ---------------------------------------------------------------------------------------------------------------
+// Packages
+
+/// The package feed of this machine: NUGET_FEED if it is set, else the first enabled https source NuGet knows.
+let private nugetFeed () =
+    match Environment.GetEnvironmentVariable "NUGET_FEED" with
+    | null
+    | "" ->
+        let lines = ResizeArray<string>()
+        dotnetLines [] lines.Add [ "nuget"; "list"; "source"; "--format"; "short" ] |> ignore
+
+        match lines |> Seq.tryFind (fun line -> line.StartsWith("E https://", StringComparison.Ordinal)) with
+        | Some line -> line.Substring(2).Trim()
+        | None ->
+            eprintfn
+                "No enabled https package source is configured: add one with 'dotnet nuget add source URL', or set NUGET_FEED to its address, then start this script again."
+
+            raise (StepFailed 1)
+    | feed -> feed
+
+let restore () =
+    step "restore" (fun () ->
+        let feed = [ ("NUGET_FEED", nugetFeed ()) ]
+        quietly [] [ "tool"; "restore" ]
+        quietly feed [ "paket"; "restore" ]
+        quietly feed [ "restore"; solution ])
+
+// ---------------------------------------------------------------------------------------------------------------
+// Targets
+
+let build () =
+    restore ()
+
+    step "build" (fun () ->
+        [ "build"; solution; "--configuration"; "Release"; "--no-restore" ]
+        @ [ "--verbosity"; "quiet"; "-consoleLoggerParameters:ErrorsOnly;NoSummary" ]
+        |> quietly [])
+
+let test environment arguments =
+    build ()
+    let mutable anyRan = false
+
+    let show (line: string) =
+        if line.Contains "Passed:" && line.Contains "Failed:" then
+            anyRan <- true
+
+        if line.Trim() <> "" then
+            printfn "%s" line
+
+    let exitCode =
+        [ "test"; solution; "--configuration"; "Release"; "--no-build" ]
+        @ [ "--verbosity"; "quiet"; "--logger"; "console;verbosity=minimal" ]
+        @ arguments
+        |> dotnetLines environment show
+
+    if exitCode <> 0 then
+        raise (StepFailed exitCode)
+
+    if not anyRan then
+        eprintfn "No test ran."
+        raise (StepFailed 1)
+
+let run arguments =
+    build ()
+    openly [] ([ "fsi"; Path.Combine("Scripts", "table2.fsx"); "--preset"; "smoke" ] @ arguments)
+
+let bench arguments =
+    build ()
+    openly [] ([ "run"; "--project"; "Benchmarks"; "--configuration"; "Release"; "--no-build"; "--" ] @ arguments)
+
+let private isIgnored (folder: string) =
+    match Path.GetFileName folder with
+    | "bin"
+    | "obj" -> true
+    | name -> name.StartsWith('.')
+
+let rec private projectFolders folder =
+    [ if not (Seq.isEmpty (Directory.EnumerateFiles(folder, "*.*proj"))) then
+          folder
+
+      for below in Directory.EnumerateDirectories folder do
+          if not (isIgnored below) then
+              yield! projectFolders below ]
+
+let format arguments =
+    let check =
+        match arguments with
+        | [] -> false
+        | [ "--check" ] -> true
+        | _ ->
+            eprintfn "The target 'format' knows only the argument '--check'."
+            raise (StepFailed 1)
+
+    restore ()
+
+    step "format" (fun () ->
+        for folder in projectFolders root do
+            for project in Directory.EnumerateFiles(folder, "*.csproj") do
+                quietly
+                    []
+                    ([ "format"; Path.GetRelativePath(root, project); "--no-restore" ]
+                     @ (if check then [ "--verify-no-changes" ] else []))
+
+        quietly [] ([ "fantomas" ] @ (if check then [ "--check" ] else []) @ [ "." ]))
+
+let clean () =
+    let produced =
+        [ for project in projectFolders root do
+              for name in [ "bin"; "obj"; "TestResults" ] do
+                  Path.Combine(project, name)
+
+          for name in [ "artifacts"; "paket-files"; "TestResults" ] do
+              Path.Combine(root, name) ]
+
+    for folder in produced do
+        if Directory.Exists folder then
+            Directory.Delete(folder, true)
+
+let private soak = [ ("GAPLAB_SOAK", "1") ]
+
+let targets: (string * string * (string list -> unit)) list =
+    let plain action arguments =
+        match arguments with
+        | [] -> action ()
+        | _ ->
+            eprintfn "This target takes no arguments: %s" (String.concat " " arguments)
+            raise (StepFailed 1)
+
+    [ "run", "restore, build, and the smoke run of Scripts/table2.fsx; takes that script's options", run
+      "build", "restore the packages and build everything (Release)", plain build
+      "test", "build and run the tests; takes dotnet test's options, such as --filter", test []
+      "soak", "the tests with long property runs; takes dotnet test's options", test soak
+      "bench", "build and run the benchmarks; takes their options", bench
+      "format", "format all C# and F# files; with --check only look", format
+      "clean", "delete everything that was built (not the downloaded data)", plain clean ]
+
+let private usage (writer: TextWriter) =
+    writer.WriteLine "Usage: dotnet fsi build.fsx TARGET [ARGUMENTS]"
+    writer.WriteLine()
+
+    for name, meaning, _ in targets do
+        writer.WriteLine $"  %-8s{name} {meaning}"
+
+    writer.WriteLine()
+    writer.WriteLine "This list: dotnet fsi build.fsx help (dotnet fsi keeps a bare --help for itself)."
+    writer.WriteLine "Packages come from the first enabled https source of 'dotnet nuget list source';"
+    writer.WriteLine "the environment variable NUGET_FEED names another."
+
+let private exitCode =
+    match List.ofArray fsi.CommandLineArgs |> List.tail with
+    | [ "help" | "--help" | "-h" ] ->
+        usage Console.Out
+        0
+    | [] ->
+        usage Console.Error
+        1
+    | name :: arguments ->
+        match targets |> List.tryFind (fun (target, _, _) -> target = name) with
+        | Some(_, _, action) ->
+            try
+                action arguments
+                0
+            with StepFailed code ->
+                code
+        | None ->
+            eprintfn "There is no target '%s'.\n" name
+            usage Console.Error
+            1
+
+exit exitCode
