@@ -22,7 +22,7 @@ internal static unsafe class FmaLimit
     public static double AllCores()
     {
         var parts = WorkerPool.Threads;
-        return Flops(parts) / Repeat.Best(() => WorkerPool.Run(parts, &Chain, null), TimeSpan.FromSeconds(0.3)) / 1e9;
+        return Flops(parts) / Repeat.Best(() => WorkerPool.Run(parts, &Chain, null), TimeSpan.FromSeconds(1)) / 1e9;
     }
 
     private static int Lanes =>

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Runtime.Intrinsics;
 using System.Text.Json;
 using GapLab.Tensors;
@@ -60,9 +61,17 @@ internal static class Program
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{width}-bit vectors; limit {oneCore:F0} GFLOP/s on one core, {allCores:F0} on {WorkerPool.Threads} threads"));
+
+        // Fractions of a limit that was itself measured on a busy machine would flatter the kernels.
+        var busy = allCores < 0.8 * oneCore * Math.Min(WorkerPool.Threads, Environment.ProcessorCount);
+        if (busy)
+        {
+            Console.WriteLine("Other programs use this machine: rows with several threads mean little in this run.");
+        }
+
         Console.WriteLine($"{"product",-42}{"threads",8}{"us",12}{"GFLOP/s",10}{"of limit",10}");
         var measurements = new List<Measurement>();
-        foreach (var row in MatrixProductBenchmark.All(oneCore, allCores, filter))
+        foreach (var row in HandOver.All().Concat(MatrixProductBenchmark.All(oneCore, allCores, filter)))
         {
             measurements.Add(row);
             Console.WriteLine(string.Create(
@@ -78,6 +87,7 @@ internal static class Program
                 OneCoreGflops = oneCore,
                 AllCoresGflops = allCores,
                 WorkerPool.Threads,
+                MachineWasBusy = busy,
                 Measurements = measurements,
             };
             var options = new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };

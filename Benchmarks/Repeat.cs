@@ -6,7 +6,7 @@ namespace GapLab.Benchmarks;
 /// <summary>Timing on a machine that others may be using: the best of many repetitions.</summary>
 internal static class Repeat
 {
-    private const int Rounds = 30;
+    private const int Rounds = 100;
 
     /// <summary>Seconds of the fastest call, from rounds that take <paramref name="total"/> together.</summary>
     public static double Best(Action action, TimeSpan total)

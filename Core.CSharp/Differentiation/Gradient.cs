@@ -22,6 +22,10 @@ public static class Gradient
     {
         if (wanted.Length != gradients.Length)
             throw new ShapeException($"Gradient: {wanted.Length} tensors are wanted, but there is room for {gradients.Length} gradients.");
+        // A handle from an ended scope would otherwise be taken for another tensor at the same place of the tape.
+        _ = y.StorageOf("Gradient");
+        foreach (Tensor tensor in wanted)
+            _ = tensor.StorageOf("Gradient");
         if (seed.IsDefined && seed.Shape != y.Shape)
             throw new ShapeException($"Gradient: the seed has shape {seed.Shape}, the differentiated tensor {y.Shape}.");
         AdjointTable table = AdjointTable.OfThread;
@@ -33,7 +37,7 @@ public static class Gradient
             if (level < 0)
                 throw new ScopeException("Gradient: the differentiated tensor was computed outside the open memory scopes of this thread; compute it inside 'using var scope = MemoryScope.Enter()'.");
             if (table.Wants(y))
-                table.Add(y, seed.IsDefined ? seed : Tensor.Filled(y.Device, y.Shape, 1, y.Type));
+                table.Add(y, seed.IsDefined ? seed.To(y.Type) : Tensor.Filled(y.Device, y.Shape, 1, y.Type));
             for (int start = y.Index; level < table.Scopes.Count; level++)
             {
                 Propagate(table, level, start, createGraph);
@@ -73,8 +77,19 @@ public static class Gradient
             TapeNode node = scope.NodeAt(i);
             if (node.Operation is null || !table.Wants(tensor) || !table.TryGet(tensor, out Tensor adjoint))
                 continue;
+            // A wanted tensor may itself have been computed from others, which nobody asked for.
+            if (!WantsAnInput(table, in node))
+                continue;
             var context = new PullBackContext(in node, tensor, adjoint, createGraph, table);
             node.Operation.PullBack(ref context);
         }
+    }
+
+    private static bool WantsAnInput(AdjointTable table, ref readonly TapeNode node)
+    {
+        for (int j = 0; j < node.InputCount; j++)
+            if (table.Wants(node.Inputs[j]))
+                return true;
+        return false;
     }
 }

@@ -143,8 +143,9 @@ public sealed class MemoryScope : IDisposable
     /// <summary>A copy that belongs to a scope or, without one, to the garbage collector.</summary>
     internal static Tensor CopyTo(MemoryScope? scope, Tensor tensor)
     {
+        Storage source = tensor.StorageOf("Copy");
         Tensor copy = Allocate(scope, tensor.Device, tensor.Shape, tensor.Type, out Storage storage);
-        tensor.Device.Copy(tensor.StorageOf("Copy"), storage);
+        tensor.Device.Copy(source, storage);
         GC.KeepAlive(tensor.Scope);
         return copy;
     }

@@ -11,6 +11,9 @@ internal abstract class Operation
     /// <summary>The name that error messages use.</summary>
     public abstract string Name { get; }
 
+    /// <summary>The name of one recorded use of the operation, for error messages: which function it was.</summary>
+    public virtual string NameOf(OperationAttributes attributes) => Name;
+
     /// <summary>Adds to the adjoints of the wanted inputs what the adjoint of the output contributes.</summary>
     public abstract void PullBack(ref PullBackContext context);
 
@@ -25,22 +28,28 @@ internal abstract class Operation
         return output;
     }
 
-    /// <summary>The device of all operands.</summary>
+    /// <summary>Checks that an operand can still be used, under the operation's name.</summary>
+    /// <exception cref="ScopeException">Its scope has ended, or it is undefined.</exception>
+    protected static void RequireAlive(string name, Tensor tensor) => _ = tensor.StorageOf(name);
+
+    /// <summary>The device of both operands.</summary>
     /// <exception cref="DeviceMismatchException">They are on different devices.</exception>
-    protected Device CommonDevice(Tensor a, Tensor b)
+    protected static Device CommonDevice(string name, Tensor a, Tensor b)
     {
+        RequireAlive(name, a);
+        RequireAlive(name, b);
         Device device = a.Device;
         if (!ReferenceEquals(device, b.Device))
-            throw new DeviceMismatchException($"{Name}: one operand is on the device '{device}', the other on '{b.Device}'; move one of them.");
+            throw new DeviceMismatchException($"{name}: one operand is on the device '{device}', the other on '{b.Device}'; move one of them.");
         return device;
     }
 
     /// <summary>The element type of both operands.</summary>
     /// <exception cref="ShapeException">They differ.</exception>
-    protected ElementType CommonType(Tensor a, Tensor b)
+    protected static ElementType CommonType(string name, Tensor a, Tensor b)
     {
         if (a.Type != b.Type)
-            throw new ShapeException($"{Name}: one operand is {a.Type}, the other {b.Type}; convert one of them with To(...).");
+            throw new ShapeException($"{name}: one operand is {a.Type}, the other {b.Type}; convert one of them with To(...).");
         return a.Type;
     }
 }

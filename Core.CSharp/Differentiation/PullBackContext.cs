@@ -45,7 +45,7 @@ internal readonly ref struct PullBackContext
     {
         Tensor tensor = _node.Inputs[input];
         if (tensor.Version != _node.InputVersions[input])
-            throw new ScopeException($"{_node.Operation!.Name}: an operand of shape {tensor.Shape} was changed after it was used, so the gradient cannot be computed; take gradients before updating parameters.");
+            throw new ScopeException($"{_node.Operation!.NameOf(_node.Attributes)}: an operand of shape {tensor.Shape} was changed after it was used, so the gradient cannot be computed; take gradients before updating parameters.");
         return tensor;
     }
 

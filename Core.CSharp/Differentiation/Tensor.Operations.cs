@@ -120,13 +120,18 @@ public readonly partial struct Tensor
     // ---- reductions -----------------------------------------------------------------------------------------------------------------
 
     /// <summary>The sum of all elements, a float64 scalar.</summary>
-    public Tensor Sum() => SumOperation.Instance.Apply(this, 1, Count, 1, Shape.Scalar, ElementType.Float64);
+    public Tensor Sum()
+    {
+        _ = StorageOf("Sum");
+        return SumOperation.Instance.Apply(this, 1, Count, 1, Shape.Scalar, ElementType.Float64);
+    }
 
     /// <summary>The sum along one axis, which disappears. Accumulated in float64; stored in the tensor's own type unless another is named.</summary>
     /// <param name="axis">The axis, negative from the innermost.</param>
     /// <param name="type">The element type of the result; log-densities are float64.</param>
     public Tensor Sum(int axis, ElementType? type = null)
     {
+        _ = StorageOf("Sum");
         (int outer, int reduced, int inner) = Split(axis);
         return SumOperation.Instance.Apply(this, outer, reduced, inner, Shape.Without(axis), type ?? Type);
     }
@@ -142,6 +147,7 @@ public readonly partial struct Tensor
     /// <param name="shape">A shape that broadcasts to this tensor's.</param>
     public Tensor SumTo(Shape shape)
     {
+        _ = StorageOf("SumTo");
         if (shape == Shape)
             return this;
         Tensor sum = this;
@@ -167,9 +173,10 @@ public readonly partial struct Tensor
     /// <param name="axis">The axis, negative from the innermost.</param>
     public Tensor Max(int axis)
     {
+        Storage source = StorageOf("Max");
         (int outer, int reduced, int inner) = Split(axis);
         Tensor result = MemoryScope.Allocate(Device, Shape.Without(axis), Type, out Storage storage);
-        Device.Reduce(Reduction.Max, StorageOf("Max"), outer, reduced, inner, storage);
+        Device.Reduce(Reduction.Max, source, outer, reduced, inner, storage);
         GC.KeepAlive(Scope);
         return result;
     }

@@ -119,6 +119,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <exception cref="ShapeException">Not a matrix, or no such row.</exception>
     public Tensor GatherRows(ReadOnlySpan<int> rows)
     {
+        Storage source = StorageOf("GatherRows");
         Shape shape = Shape;
         if (shape.Rank != 2)
             throw new ShapeException($"GatherRows: {shape} is not a matrix.");
@@ -126,7 +127,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
             if ((uint)row >= (uint)shape[0])
                 throw new ShapeException($"GatherRows: there is no row {row} in a matrix of shape {shape}.");
         Tensor result = MemoryScope.Allocate(Device, new Shape(rows.Length, shape[1]), Type, out Storage storage);
-        Device.GatherRows(StorageOf("GatherRows"), rows, shape[1], storage);
+        Device.GatherRows(source, rows, shape[1], storage);
         GC.KeepAlive(Scope);
         return result;
     }
@@ -139,7 +140,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <summary>All elements, row-major.</summary>
     public double[] ToArray()
     {
-        var values = new double[Count];
+        var values = new double[StorageOf("ToArray").Length];
         CopyTo(values);
         return values;
     }
@@ -148,7 +149,8 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <param name="destination">At least as long.</param>
     public void CopyTo(Span<double> destination)
     {
-        Device.Read(StorageOf("CopyTo"), destination);
+        Storage source = StorageOf("CopyTo");
+        Device.Read(source, destination);
         GC.KeepAlive(Scope);
     }
 
@@ -156,7 +158,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <exception cref="ShapeException">There are more, or none.</exception>
     public double ToDouble()
     {
-        if (Count != 1)
+        if (StorageOf("ToDouble").Length != 1)
             throw new ShapeException($"ToDouble: a tensor of shape {Shape} is not a single number.");
         double value = 0;
         CopyTo(new Span<double>(ref value));
@@ -172,6 +174,8 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <exception cref="ScopeException">This tensor was computed from others.</exception>
     public void Assign(Tensor source)
     {
+        _ = StorageOf("Assign");
+        _ = source.StorageOf("Assign");
         if (source.Shape != Shape)
             throw new ShapeException($"Assign: a tensor of shape {source.Shape} cannot replace one of shape {Shape}.");
         if (!ReferenceEquals(source.Device, Device))
@@ -179,6 +183,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         Storage target = ForUpdate("Assign");
         Device.Copy(source.StorageOf("Assign"), target);
         GC.KeepAlive(source.Scope);
+        GC.KeepAlive(Scope);
     }
 
     /// <summary>The storage of a leaf that is about to be changed in place; counts the change.</summary>

@@ -168,6 +168,21 @@ type ``Matrix product``() =
                         check false (gap { plain 64 64 64 with TransA = transA; TransB = transB; Accumulate = true }))
 
     [<Test>]
+    member _.``equals the scalar chain when op(B) is packed in slices``() =
+        let before = MatrixProduct.MaxPacked
+        try
+            for _, kernels in sets do
+                for threads in [ 1; 2 ] do
+                    configured kernels threads 288 192 (fun () ->
+                        // Slices of two panels; more than 256 rows select packing whatever the layout.
+                        MatrixProduct.MaxPacked <- 2 * kernels.Columns * 40
+                        for n in [ 2 * kernels.Columns; 2 * kernels.Columns + 1; 7 * kernels.Columns + 5 ] do
+                            for transA, transB in transpositions do
+                                check false { plain 260 n 40 with TransA = transA; TransB = transB; Bias = true })
+        finally
+            MatrixProduct.MaxPacked <- before
+
+    [<Test>]
     member _.``a row does not depend on the other rows of its batch``() =
         let case = { plain 53 77 300 with Bias = true; Activation = Activation.Elu }
         let o = operands 5 case

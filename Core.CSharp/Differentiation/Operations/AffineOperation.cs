@@ -11,6 +11,7 @@ internal sealed class AffineOperation : Operation
 
     public Tensor Apply(Tensor x, double scale, double shift)
     {
+        RequireAlive(Name, x);
         Tensor y = Allocate(x.Device, x.Shape, x.Type, out Storage storage);
         x.Device.Affine(x.StorageOf(Name), scale, shift, storage);
         return Record(y, new OperationAttributes(A: scale), x);

@@ -11,8 +11,8 @@ internal sealed class BernoulliLogLikelihoodOperation : Operation
 
     public Tensor Apply(Tensor logits, Tensor x)
     {
-        Device device = CommonDevice(logits, x);
-        CommonType(logits, x);
+        Device device = CommonDevice(Name, logits, x);
+        CommonType(Name, logits, x);
         if (logits.Shape.Rank != 3 || x.Shape.Rank != 2 || x.Shape[0] != logits.Shape[0] || x.Shape[1] != logits.Shape[2])
             throw new ShapeException($"BernoulliLogLikelihood: logits of shape {logits.Shape} (datapoints, samples, pixels) do not fit data of shape {x.Shape} (datapoints, pixels).");
         Tensor l = Allocate(device, logits.Shape.Leading, ElementType.Float64, out Storage storage);

@@ -9,13 +9,16 @@ internal sealed class BinaryOperation : Operation
 
     public override string Name => "Binary";
 
+    public override string NameOf(OperationAttributes attributes) => ((BinaryFunction)attributes.I).ToString();
+
     public Tensor Apply(BinaryFunction f, Tensor x, Tensor y)
     {
-        Device device = CommonDevice(x, y);
-        ElementType type = CommonType(x, y);
-        Shape shape = Shape.Broadcast(f.ToString(), x.Shape, y.Shape);
+        string name = f.ToString();
+        Device device = CommonDevice(name, x, y);
+        ElementType type = CommonType(name, x, y);
+        Shape shape = Shape.Broadcast(name, x.Shape, y.Shape);
         Tensor z = Allocate(device, shape, type, out Storage storage);
-        device.Binary(f, x.StorageOf(Name), x.Shape, y.StorageOf(Name), y.Shape, storage, shape);
+        device.Binary(f, x.StorageOf(name), x.Shape, y.StorageOf(name), y.Shape, storage, shape);
         return Record(z, new OperationAttributes(I: (int)f), x, y);
     }
 

@@ -11,6 +11,7 @@ internal sealed class BroadcastOperation : Operation
 
     public Tensor Apply(Tensor x, Shape shape)
     {
+        RequireAlive(Name, x);
         if (shape == x.Shape)
             return x;
         if (x.Shape.Rank > shape.Rank || Shape.Broadcast(Name, x.Shape, shape) != shape)

@@ -11,6 +11,7 @@ internal sealed class CastOperation : Operation
 
     public Tensor Apply(Tensor x, ElementType type)
     {
+        RequireAlive(Name, x);
         if (x.Type == type)
             return x;
         Tensor y = Allocate(x.Device, x.Shape, type, out Storage storage);

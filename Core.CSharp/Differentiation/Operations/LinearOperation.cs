@@ -11,10 +11,10 @@ internal sealed class LinearOperation : Operation
 
     public Tensor Apply(Tensor x, Tensor weight, Tensor bias, Activation activation)
     {
-        Device device = CommonDevice(x, weight);
-        CommonDevice(weight, bias);
-        CommonType(x, weight);
-        CommonType(weight, bias);
+        Device device = CommonDevice(Name, x, weight);
+        CommonDevice(Name, weight, bias);
+        CommonType(Name, x, weight);
+        CommonType(Name, weight, bias);
         if (x.Shape.Rank == 0 || weight.Shape.Rank != 2 || bias.Shape.Rank != 1 || x.Shape[-1] != weight.Shape[1] || bias.Shape[0] != weight.Shape[0])
             throw new ShapeException($"Linear: an input of shape {x.Shape} does not fit weights {weight.Shape} (out, in) and biases {bias.Shape}.");
         int n = weight.Shape[0], k = weight.Shape[1], m = x.Shape.Leading.Count;

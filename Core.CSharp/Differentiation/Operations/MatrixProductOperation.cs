@@ -11,8 +11,8 @@ internal sealed class MatrixProductOperation : Operation
 
     public Tensor Apply(Tensor a, bool transposeA, Tensor b, bool transposeB)
     {
-        Device device = CommonDevice(a, b);
-        ElementType type = CommonType(a, b);
+        Device device = CommonDevice(Name, a, b);
+        ElementType type = CommonType(Name, a, b);
         if (a.Shape.Rank != 2 || b.Shape.Rank != 2 || a.Shape[transposeA ? 0 : 1] != b.Shape[transposeB ? 1 : 0])
             throw new ShapeException($"MatMul: {a.Shape}{(transposeA ? "ᵀ" : "")} · {b.Shape}{(transposeB ? "ᵀ" : "")} is not a product of two matrices with equal inner sizes.");
         int m = a.Shape[transposeA ? 1 : 0], k = a.Shape[transposeA ? 0 : 1], n = b.Shape[transposeB ? 0 : 1];

@@ -11,6 +11,7 @@ internal sealed class ReshapeOperation : Operation
 
     public Tensor Apply(Tensor x, Shape shape)
     {
+        RequireAlive(Name, x);
         if (shape == x.Shape)
             return x;
         if (shape.Count != x.Count)

@@ -11,8 +11,9 @@ internal sealed class SelectRowsOperation : Operation
 
     public Tensor Apply(Tensor mask, Tensor a, Tensor b)
     {
-        Device device = CommonDevice(a, b);
-        ElementType type = CommonType(a, b);
+        RequireAlive(Name, mask);
+        Device device = CommonDevice(Name, a, b);
+        ElementType type = CommonType(Name, a, b);
         if (a.Shape != b.Shape || a.Shape.Rank == 0 || mask.Shape != a.Shape.Leading)
             throw new ShapeException($"SelectRows: a mask of shape {mask.Shape} does not choose between rows of {a.Shape} and {b.Shape}.");
         Tensor y = Allocate(device, a.Shape, type, out Storage storage);

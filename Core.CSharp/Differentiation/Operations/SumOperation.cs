@@ -11,6 +11,7 @@ internal sealed class SumOperation : Operation
 
     public Tensor Apply(Tensor x, int outer, int reduced, int inner, Shape shape, ElementType type)
     {
+        RequireAlive(Name, x);
         // A device of float64 numbers has no other type to store a sum in.
         Tensor y = Allocate(x.Device, shape, x.Type == ElementType.Float64 ? ElementType.Float64 : type, out Storage storage);
         x.Device.Reduce(Reduction.Sum, x.StorageOf(Name), outer, reduced, inner, storage);

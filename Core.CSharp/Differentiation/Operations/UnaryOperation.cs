@@ -9,10 +9,13 @@ internal sealed class UnaryOperation : Operation
 
     public override string Name => "Unary";
 
+    public override string NameOf(OperationAttributes attributes) => ((UnaryFunction)attributes.I).ToString();
+
     public Tensor Apply(UnaryFunction f, Tensor x)
     {
+        RequireAlive(f.ToString(), x);
         Tensor y = Allocate(x.Device, x.Shape, x.Type, out Storage storage);
-        x.Device.Unary(f, x.StorageOf(f.ToString()), storage);
+        x.Device.Unary(f, x.StorageOf(Name), storage);
         return Record(y, new OperationAttributes(I: (int)f), x);
     }
 

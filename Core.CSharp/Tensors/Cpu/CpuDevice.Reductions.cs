@@ -143,8 +143,11 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <inheritdoc/>
-    public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns) =>
+    public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns)
+    {
+        RequireFloat32("BernoulliLogLikelihood", logits, x, x);
         Run(new BernoulliLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)l.Address, columns), rows, columns);
+    }
 
     /// <summary>Row sums of x a - softplus(a); the terms in float32, their sum in float64.</summary>
     private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns) : ILoop

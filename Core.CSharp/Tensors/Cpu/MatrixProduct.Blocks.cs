@@ -14,11 +14,12 @@ internal static unsafe partial class MatrixProduct
     /// <summary>Most rows in a part: its block of op(A) and its rows of C stay in the second-level cache.</summary>
     internal static int MaxRows { get; set; } = 192;
 
+    /// <summary>op(B) is packed whole up to this many numbers (64 MB); wider products go slice by slice.</summary>
+    internal static int MaxPacked { get; set; } = 1 << 24;
+
     // Below this many multiply-adds a product costs less than reaching a second thread.
     private const long ParallelWork = 400_000;
 
-    // op(B) is packed whole up to this many numbers (64 MB), so that wide products need no more memory than this.
-    private const long MaxPacked = 1 << 24;
 
     // Rows of op(A) this far apart, or a multiple of it, fall into the same sets of the first-level cache.
     private const int SetStride = 1024;
@@ -55,7 +56,7 @@ internal static unsafe partial class MatrixProduct
         }
 
         var width = kernels.Columns;
-        var step = Math.Max(width, (int)Math.Min(job->N, MaxPacked / job->K) / width * width);
+        var step = Math.Max(width, MaxPacked / job->K / width * width);
         var whole = *job;
         var panels = (Math.Min(step, job->N) + width - 1) / width;
         var memory = Scratch.Right.Reserve((nint)panels * width * job->K);
@@ -118,8 +119,9 @@ internal static unsafe partial class MatrixProduct
     {
         var job = (Job*)context;
         var width = MicroKernelSet.OfWidth(job->Width).Columns;
-        var end = Math.Min(job->N, (part + 1) * job->PanelsPerPart * width);
-        for (var j = part * job->PanelsPerPart * width; j < end; j += width)
+        var begin = part * job->PanelsPerPart * width;
+        var end = Math.Min(job->N, begin + (job->PanelsPerPart * width));
+        for (var j = begin; j < end; j += width)
         {
             PackPanel(job, j, 0, job->K, job->PackedB + ((nint)j * job->K), width);
         }
@@ -152,6 +154,7 @@ internal static unsafe partial class MatrixProduct
         var end = Math.Min(job->N, begin + (job->PanelsPerPart * width));
 
         var blocks = Math.Max(1, (job->K + MaxDepth - 1) / MaxDepth);
+
         // Equal blocks, rounded up for the sake of packing. Never zero: a product without any k passes once and sets C.
         var block = Math.Max(1, (((job->K + blocks - 1) / blocks) + 15) & ~15);
         var packA = PaysToPackLeft(job, end - begin);
@@ -223,7 +226,6 @@ internal static unsafe partial class MatrixProduct
             bias = shift;
         }
 
-        var prefetch = Environment.GetEnvironmentVariable("PF")=="1" && columns > 16;
         for (var i = 0; i < strip->Rows;)
         {
             var rows = TileRows(strip->Rows - i, kernels.Rows);
@@ -242,19 +244,10 @@ internal static unsafe partial class MatrixProduct
             }
 
             var c = job->C + ((strip->First + i) * job->Ldc) + column;
-            if (Sse.IsSupported && prefetch)
-            {
-                // While this tile is computed, the rows of C of the next one come nearer.
-                var next = c + (rows * job->Ldc);
-                for (var r = Math.Min(rows, strip->Rows - i - rows); r > 0; r--, next += job->Ldc)
-                {
-                    Sse.Prefetch0(next);
-                    Sse.Prefetch0(next + 16);
-                }
-            }
-
             if (!partial)
             {
+                // While this tile is computed, the rows of C of the next one come nearer.
+                Prefetch(c + (rows * job->Ldc), job->Ldc, Math.Min(rows, strip->Rows - i - rows), columns);
                 kernel(strip->Depth, a, stepA, strip->B, strip->StepB, c, job->Ldc, strip->Load);
                 if (epilogue)
                 {
@@ -304,6 +297,22 @@ internal static unsafe partial class MatrixProduct
 
             packed += rows * depth;
             i += rows;
+        }
+    }
+
+    private static void Prefetch(float* c, nint ldc, int rows, int columns)
+    {
+        if (!Sse.IsSupported)
+        {
+            return;
+        }
+
+        for (; rows > 0; rows--, c += ldc)
+        {
+            for (var j = 0; j < columns; j += 16)
+            {
+                Sse.Prefetch0(c + j);
+            }
         }
     }
 
