@@ -83,7 +83,7 @@ let exitCode =
             { Title = $"Inference gaps of a VAE on {dataset}, factorised Gaussian (FFG), in nats"
               Notes =
                 [ $"Preset {presetName}, seed {seed}; {vae.Model.Name}, encoder {vae.Inference.Name}; trained on {data.Train.Description}."
-                  $"The first {settings.Points} training and test points. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
+                  $"{settings.Points} random training and test points, the same for every seed. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
                   "log p̂ is a lower bound: the larger of the averages of IWAE (of q*) and AIS. The amortization and inference gaps are underestimates; the approximation gap errs to an unknown side."
                   match Suboptimality.differences settings with
                   | [] -> "Settings: the paper's."

@@ -49,7 +49,7 @@ module Cli =
             with :? ArguParseException as e ->
                 let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
                 let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
-                fail $"{problem}; see 'dotnet fsi {script} help'."
+                fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}; see 'dotnet fsi {script} help'."
 
         let start () =
             let options = parse ()

@@ -17,10 +17,18 @@ public abstract class ObservationSource
     /// <param name="epoch">The epoch, for data that are sampled anew each time.</param>
     public abstract Observations Batch(ReadOnlySpan<int> indices, int epoch = 0);
 
-    /// <summary>The first datapoints as one batch.</summary>
+    /// <summary>
+    /// A random subset as one batch, for evaluation: the same for every experiment on these data, and contained in every larger one. Files may be
+    /// sorted (the test images of binarized MNIST are, by class), so the first datapoints would not stand for the rest.
+    /// </summary>
     /// <param name="count">How many.</param>
     /// <exception cref="DataException">There are fewer.</exception>
-    public Observations First(int count) => count <= Count
-        ? Batch(Enumerable.Range(0, count).ToArray())
-        : throw new DataException($"{Description} has {Count} datapoints, not {count}; ask for fewer.");
+    public Observations Subset(int count)
+    {
+        if (count > Count)
+            throw new DataException($"{Description} has {Count} datapoints, not {count}; ask for fewer.");
+        int[] order = [.. Enumerable.Range(0, Count)];
+        new RandomStream(0, RandomPurpose.Split).Shuffle(order);
+        return Batch(order.AsSpan(0, count));
+    }
 }

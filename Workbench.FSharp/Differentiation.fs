@@ -1,0 +1,74 @@
+namespace GapLab.Workbench
+
+open GapLab.Differentiation
+open GapLab.Tensors
+
+/// Derivatives of functions of tensors, in DiffSharp's names and order of arguments: the function first, then the point, then the direction.
+/// Each call opens a memory scope of its own; what it returns belongs to the scope around the call.
+module Differentiation =
+    let private inScope (compute: unit -> Tensor) =
+        use scope = MemoryScope.Enter()
+        scope.Keep(compute ())
+
+    let private inScope2 (compute: unit -> Tensor * Tensor) =
+        use scope = MemoryScope.Enter()
+        let first, second = compute ()
+        scope.Keep first, scope.Keep second
+
+    let private gradient (y: Tensor) (x: Tensor) = Gradient.Of(y, x)
+
+    let private recorded (y: Tensor) (x: Tensor) = Gradient.Of(y, x, createGraph = true)
+
+    let private dot (a: Tensor) (b: Tensor) = (a * b).Sum()
+
+    /// The value and the gradient of a scalar function.
+    let fgrad (f: Tensor -> Tensor) (x: Tensor) =
+        inScope2 (fun () ->
+            let y = f x
+            y, gradient y x)
+
+    /// The gradient of a scalar function: the shape of x.
+    let grad f x = snd (fgrad f x)
+
+    /// The directional derivative of a scalar function along v.
+    let gradv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
+        inScope (fun () -> dot (gradient (f x) x) v)
+
+    /// The transposed Jacobian times v: the derivative of v · f at x.
+    let jacobianTv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
+        inScope (fun () -> Gradient.Of(f x, x, seed = v))
+
+    /// The Jacobian times v, by differentiating the transposed product (which is linear in its seed).
+    let jacobianv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
+        inScope (fun () ->
+            let y = f x
+            let seed = Tensor.Filled(y.Device, y.Shape, 0., y.Type)
+            let transposed = Gradient.Of(y, x, seed = seed, createGraph = true)
+            Gradient.Of(transposed, seed, seed = v))
+
+    /// The Hessian of a scalar function times v: the shape of x.
+    let hessianv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
+        inScope (fun () -> gradient (dot (recorded (f x) x) v) x)
+
+    /// Row i of a matrix is g applied to the i-th unit vector of the shape of x.
+    let private rows (device: Device) (count: int) (shape: Shape) (g: Tensor -> Tensor) =
+        let row i =
+            let unit = Array.init count (fun j -> if i = j then 1. else 0.)
+            (g (Tensor.Create(device, shape, unit))).ToArray()
+
+        Array.init count row |> array2D
+
+    /// The Jacobian of a function from a vector to a vector, [outputs, inputs].
+    let jacobian (f: Tensor -> Tensor) (x: Tensor) =
+        use _ = MemoryScope.Enter()
+        let shape = (f x).Shape
+        rows x.Device shape.Count shape (jacobianTv f x)
+
+    /// The Hessian of a scalar function of a vector.
+    let hessian (f: Tensor -> Tensor) (x: Tensor) =
+        use _ = MemoryScope.Enter()
+        rows x.Device x.Count x.Shape (hessianv f x)
+
+    /// The gradient of a scalar function by central differences with a relative step, for checking others.
+    let numericalGrad (step: float) (f: Tensor -> Tensor) (x: Tensor) =
+        Tensor.Create(x.Device, x.Shape, FiniteDifference.Gradient(f, x, step))
