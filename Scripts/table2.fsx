@@ -42,22 +42,24 @@ let exitCode =
         let bound name (value: Suboptimality.Measurement -> BoundEstimate) =
             let cell measurement =
                 let estimate = value measurement
-                withError estimate.Mean estimate.MonteCarloError
+                Estimate(estimate.Mean, estimate.MonteCarloError)
 
-            name, cell train, cell test
+            name, [ cell train; cell test ]
 
         let gap name (value: Gaps -> Gap) =
             let cell (measurement: Suboptimality.Measurement) =
                 let gap = value measurement.Gaps
-                withInterval gap.Value gap.Low gap.High
+                Interval(gap.Value, gap.Low, gap.High)
 
-            name, cell train, cell test
+            name, [ cell train; cell test ]
 
-        let percent (measurement: Suboptimality.Measurement) =
-            sprintf "%.2f to %.2f" (Array.min measurement.Ais.AcceptanceRates) (Array.max measurement.Ais.AcceptanceRates)
+        let rates (measurement: Suboptimality.Measurement) =
+            let rates = measurement.Ais.AcceptanceRates
+            Text(sprintf "%.2f to %.2f" (Array.min rates) (Array.max rates))
 
         let steps (measurement: Suboptimality.Measurement) =
-            sprintf "%.0f (%d of %d)" (measurement.LocalSteps |> Array.averageBy float) measurement.LocallyConverged measurement.Points
+            let mean = measurement.LocalSteps |> Array.averageBy float
+            Text(sprintf "%.0f (%d of %d)" mean measurement.LocallyConverged measurement.Points)
 
         let rows =
             [ bound "log p̂ (larger average)" (fun m -> m.Gaps.LogMarginal)
@@ -69,15 +71,15 @@ let exitCode =
 
         let paper =
             match Map.tryFind dataset published with
-            | Some values -> values |> List.map nats
-            | None -> rows |> List.map (fun _ -> "-")
+            | Some values -> List.map Value values
+            | None -> rows |> List.map (fun _ -> Missing)
 
         let diagnostics =
             [ bound "IWAE of q*" (fun m -> m.Optimal.Iwae)
               bound "AIS" (fun m -> m.Ais.LogMarginal)
               bound "IWAE of q" (fun m -> m.Inferred.Iwae)
-              "AIS acceptance rates", percent train, percent test
-              "local steps, mean (converged)", steps train, steps test ]
+              "AIS acceptance rates", [ rates train; rates test ]
+              "local steps, mean (converged)", [ steps train; steps test ] ]
 
         let table =
             { Title = $"Inference gaps of a VAE on {dataset}, factorised Gaussian (FFG), in nats"
@@ -85,14 +87,13 @@ let exitCode =
                 [ $"Preset {presetName}, seed {seed}; {vae.Model.Name}, encoder {vae.Inference.Name}; trained on {data.Train.Description}."
                   $"{settings.Points} random training and test points, the same for every seed. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
                   "log p̂ is a lower bound: the larger of the averages of IWAE (of q*) and AIS. The amortization and inference gaps are underestimates; the approximation gap errs to an unknown side."
-                  match Suboptimality.differences settings with
-                  | [] -> "Settings: the paper's."
-                  | list -> "Settings that differ from the paper's: " + String.Join("; ", list) + "."
-                  $"AIS: adaptive steps from 0.1 for each chain, linear schedule. SIMD: {if Vector512.IsHardwareAccelerated then 512 else 256} bits." ]
-              Columns = [ ""; "training points"; "test points"; "published (paper's training points)" ]
+                  $"Training and local optimisation evaluate the KL analytically. AIS: adaptive steps from 0.1 for each chain, linear schedule. SIMD: {if Vector512.IsHardwareAccelerated then 512 else 256} bits."
+                  data.Set.Provenance ]
+                @ Suboptimality.settingNotes settings
+              Columns = [ "training points"; "test points"; "published (paper's training points)" ]
               Rows =
-                List.map2 (fun (name, train, test) paper -> [ name; train; test; paper ]) rows paper
-                @ [ for name, train, test in diagnostics -> [ name; train; test; "-" ] ] }
+                List.map2 (fun (name, cells) paper -> name, cells @ [ paper ]) rows paper
+                @ [ for name, cells in diagnostics -> name, cells @ [ Missing ] ] }
 
         print table
         options.TryGetResult Out |> Option.iter (fun file -> write file table)

@@ -102,7 +102,11 @@ module Suboptimality =
         let layers = settings.Hidden |> List.map string |> String.concat "-"
 
         [ "training images", orAll settings.TrainingImages
-          "held-out validation images", settings.ValidationImages |> Option.map string |> Option.defaultValue "the data set's own"
+          "validation part",
+          (match settings.ValidationImages with
+           | None -> "the data set's own"
+           | Some 0 -> "none"
+           | Some count -> string count)
           "latent size", string settings.LatentSize
           "hidden layers", layers
           "epochs", (if settings.Schedule.Stages.Count > 4 then $"{settings.Schedule.Epochs} (3^i schedule)" else schedule)
@@ -115,11 +119,14 @@ module Suboptimality =
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}" ]
 
-    /// The settings that differ from the paper's, as "name value (paper: value)".
-    let differences (settings: SuboptimalitySettings) =
-        List.zip (describe settings) (describe paper)
-        |> List.filter (fun (own, published) -> own <> published)
-        |> List.map (fun ((name, own), (_, published)) -> $"{name} {own} (paper: {published})")
+    /// What a table's header says of the settings: every one that differs from the paper's.
+    let settingNotes (settings: SuboptimalitySettings) =
+        let differences =
+            List.zip (describe settings) (describe paper)
+            |> List.filter (fun (own, published) -> own <> published)
+            |> List.map (fun ((name, own), (_, published)) -> $"differs from the paper: {name} {own} (paper: {published})")
+
+        if List.isEmpty differences then [ "Settings: the paper's." ] else differences
 
     let private device = CpuDevice.Instance
 

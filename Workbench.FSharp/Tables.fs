@@ -5,12 +5,25 @@ open System.Globalization
 open System.IO
 open Spectre.Console
 
-/// A table of results: a title, what the reader must know, columns, rows of text.
+/// One entry of a table.
+type Cell =
+    /// Nothing to show.
+    | Missing
+    /// Words, or numbers that need no column of their own.
+    | Text of string
+    /// A number without a known error, such as a published one.
+    | Value of float
+    /// A number and its standard error.
+    | Estimate of value: float * standardError: float
+    /// A number and an interval.
+    | Interval of value: float * low: float * high: float
+
+/// A table of results: a title, what the reader must know, and rows of a name and one cell for each column.
 type ResultTable =
     { Title: string
       Notes: string list
       Columns: string list
-      Rows: string list list }
+      Rows: (string * Cell list) list }
 
 /// Number formats and output of tables.
 module Tables =
@@ -19,11 +32,14 @@ module Tables =
     /// Nats with two decimals.
     let nats (value: float) = value.ToString("F2", invariant)
 
-    /// Nats with a standard error: -89.80 ± 0.12.
-    let withError (value: float) (error: float) = $"{nats value} ± {nats error}"
-
-    /// Nats with an interval: 1.43 [1.31, 1.56].
-    let withInterval (value: float) (low: float) (high: float) = $"{nats value} [{nats low}, {nats high}]"
+    /// A cell as it is read: -89.80 ± 0.12, or 1.43 [1.31, 1.56].
+    let format cell =
+        match cell with
+        | Missing -> "-"
+        | Text text -> text
+        | Value value -> nats value
+        | Estimate(value, error) -> $"{nats value} ± {nats error}"
+        | Interval(value, low, high) -> $"{nats value} [{nats low}, {nats high}]"
 
     /// The file formats that `write` knows.
     let private writers: (string * (ResultTable -> string)) list =
@@ -33,20 +49,40 @@ module Tables =
             else
                 text
 
+        let number (value: float) = value.ToString("R", invariant)
+
+        // One line for each cell, all digits.
+        let csvLine row (column, cell) =
+            let numbers =
+                match cell with
+                | Missing
+                | Text _ -> [ ""; ""; ""; "" ]
+                | Value value -> [ number value; ""; ""; "" ]
+                | Estimate(value, error) -> [ number value; number error; ""; "" ]
+                | Interval(value, low, high) -> [ number value; ""; number low; number high ]
+
+            [ row; column ] @ numbers @ [ format cell ] |> List.map csvField |> String.concat ","
+
         let csv table =
-            table.Columns :: table.Rows
-            |> List.map (List.map csvField >> String.concat ",")
+            [ yield "row,column,value,standard_error,low,high,text"
+              for name, cells in table.Rows do
+                  for column in List.zip table.Columns cells do
+                      yield csvLine name column ]
             |> String.concat "\n"
 
         let markdown table =
             let line cells =
                 "| " + String.concat " | " (cells |> List.map (fun (cell: string) -> cell.Replace("|", "\\|"))) + " |"
 
-            [ [ $"# {table.Title}"; "" ]
-              table.Notes |> List.map (fun note -> $"- {note}")
-              [ ""; line table.Columns; line (table.Columns |> List.map (fun _ -> "---")) ]
-              table.Rows |> List.map line ]
-            |> List.concat
+            [ yield $"# {table.Title}"
+              yield ""
+              for note in table.Notes do
+                  yield $"- {note}"
+              yield ""
+              yield line ("" :: table.Columns)
+              yield line ("---" :: [ for _ in table.Columns -> "---:" ])
+              for name, cells in table.Rows do
+                  yield line (name :: List.map format cells) ]
             |> String.concat "\n"
 
         [ ".csv", csv; ".md", markdown ]
@@ -67,8 +103,8 @@ module Tables =
     /// Writes a table in the format that the file's name ends in.
     let write (path: string) (table: ResultTable) =
         checkOutput path
-        let _, format = writers |> List.find (fun (known, _) -> known = (Path.GetExtension path).ToLowerInvariant())
-        File.WriteAllText(path, format table + "\n")
+        let _, render = writers |> List.find (fun (known, _) -> known = (Path.GetExtension path).ToLowerInvariant())
+        File.WriteAllText(path, render table + "\n")
 
     /// Prints a table on stdout: its title and notes, then the rows.
     let print (table: ResultTable) =
@@ -85,12 +121,13 @@ module Tables =
 
         let grid = Table(Border = TableBorder.Rounded)
 
-        table.Columns
-        |> List.iteri (fun i column ->
-            grid.AddColumn(TableColumn(Markup.Escape column, Alignment = if i = 0 then Justify.Left else Justify.Right))
-            |> ignore)
+        grid.AddColumn(TableColumn "") |> ignore
 
-        for row in table.Rows do
-            grid.AddRow(row |> List.map Markup.Escape |> List.toArray) |> ignore
+        for column in table.Columns do
+            grid.AddColumn(TableColumn(Markup.Escape column, Alignment = Justify.Right)) |> ignore
+
+        for name, cells in table.Rows do
+            let texts = name :: List.map format cells
+            grid.AddRow(texts |> List.map Markup.Escape |> List.toArray) |> ignore
 
         console.Write grid

@@ -25,7 +25,7 @@ let ``the gaps of a linear-Gaussian model with a poor q are the exact ones withi
     // q: the means shrunk to 60 %, twice the best variances.
     let variance = model.OptimalFactorizedVariance()
     let poorMean = Array.map (fun row -> Array.map ((*) 0.6) (model.PosteriorMean row)) rows
-    let poor = LocalParameters(matrixOf cpu poorMean, matrixOf cpu (Array.replicate n (Array.map (fun v -> log (2.0 * v)) variance)))
+    let poor = LocalParameters [| matrixOf cpu poorMean; matrixOf cpu (Array.replicate n (Array.map (fun v -> log (2.0 * v)) variance)) |]
     let optimum = LocalOptimizer(LocalOptimizerOptions(Samples = 50, Patience = 5)).Optimize(model, family, x, stream 2UL)
     let sampler = ImportanceSampler 20000
     let star = sampler.Estimate(model, family, x, optimum.Lambda, stream 3UL)
@@ -136,7 +136,7 @@ let ``upper bounds are refused, wherever they are given`` () =
 [<TestCase(0.0)>]
 [<TestCase(1.0)>]
 [<TestCase(95.0)>]
-[<TestCase(nan)>]
+[<TestCase(Double.NaN)>]
 let ``a coverage that is no fraction is refused`` (level: float) =
     let a = lower "a" [| 1.0; 2.0 |]
     Assert.That(messageOf<GapLabException> (fun () -> Gaps.Compute([| a |], a, a, stream 1UL, level) |> ignore), Does.Contain "between 0 and 1")

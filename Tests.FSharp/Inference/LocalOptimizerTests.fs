@@ -9,12 +9,13 @@ open GapLab.Distributions
 open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
+open GapLab.Networks
 open GapLab.Optimization
 open GapLab.Tests.Models.ModelFixtures
 
 /// Factorised Gaussians of one latent variable whose optimisation starts at a given μ and log σ².
 type private StartingAt(device, mean: float, logVariance: float) =
-    inherit VariationalFamily(Networks.ParameterSet device)
+    inherit VariationalFamily(ParameterSet device)
     let inner = FactorizedGaussian(device, 1)
     override _.Name = "FFG from elsewhere"
     override _.LocalBlocks = inner.LocalBlocks
@@ -22,7 +23,7 @@ type private StartingAt(device, mean: float, logVariance: float) =
 
     override _.InitialLocalParameters count =
         let filled value = Tensor.Filled(device, Shape(count, 1), value)
-        LocalParameters(filled mean, filled logVariance)
+        LocalParameters [| filled mean; filled logVariance |]
 
 /// A model whose x does not depend on z: with the analytic KL its objective is -KL(q ‖ N(0, 1)) plus a constant, without noise.
 let private indifferent device = LinearGaussian(device, array2D [ [ 0.0 ] ], [| 0.0 |], 1.0)
@@ -151,7 +152,7 @@ let ``another datapoint index or seed gives other noise`` () =
 let ``the model is not changed, and progress counts the datapoints`` () =
     let before = bitsOf decoder.Parameters
     let told = Collections.Concurrent.ConcurrentBag<int>()
-    LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, told.Add) |> ignore
+    LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, (fun count -> told.Add count)) |> ignore
     Assert.That(bitsOf decoder.Parameters, equalTo before)
     Assert.That(Seq.sort told, equalTo [ 1..6 ])
 
@@ -166,6 +167,6 @@ let ``cancellation stops it`` () =
     use cancelled = new CancellationTokenSource()
     cancelled.Cancel()
 
-    Assert.Catch<OperationCanceledException>(fun () ->
-        LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, null, cancelled.Token) |> ignore)
+    Assert.Catch<OperationCanceledException>(Action(fun () ->
+        LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, null, cancelled.Token) |> ignore))
     |> ignore

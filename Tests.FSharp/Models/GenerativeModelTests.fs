@@ -14,7 +14,7 @@ let private dense device output seed =
 
 /// z [B, S, n] of normals.
 let private latents device (b: int) (s: int) (n: int) seed =
-    Latents(Tensor.Normal(device, stream seed, ReadOnlySpan [| 0 .. b - 1 |], 0, 0, Shape(s, n)))
+    Latents [| Tensor.Normal(device, stream seed, ReadOnlySpan [| 0 .. b - 1 |], 0, 0, Shape(s, n)) |]
 
 let private binary b d seed = Array.init b (fun i -> Array.init d (fun j -> float ((stream seed).At(i).Below(2, int64 j))))
 
@@ -46,7 +46,7 @@ let ``a decoder's likelihood does not depend on the batch or the number of sampl
 
     for i in 0..3 do
         let zi = z[0].ToArray()[i * 12 .. i * 12 + 11]
-        let one = model.LogLikelihood(observe cpu [| rows[i] |], Latents(Tensor.Create(cpu, Shape(1, 6, 2), ReadOnlySpan zi)))
+        let one = model.LogLikelihood(observe cpu [| rows[i] |], Latents [| Tensor.Create(cpu, Shape(1, 6, 2), ReadOnlySpan zi) |])
         Assert.That(bits (one.ToArray()), equalTo (bits all[i * 6 .. i * 6 + 5]))
 
 [<Test>]
@@ -60,7 +60,7 @@ let ``a model computes in float32 on the CPU what it computes in float64 on the 
             // The same weights rounded to float32, as both were drawn in float32.
             model.LogJoint(observe device (binary 4 5 8UL), latents device 4 6 2 9UL).ToArray()
         // Terms of size up to 10 with relative errors of a few 2^-24.
-        Assert.That(on cpu, Is.EqualTo(on reference).Within 2e-5)
+        Assert.That(on cpu, near 2e-5 (on reference))
 
 [<Test>]
 let ``With changes the values a model computes with, and leaves the model as it was`` () =
@@ -79,7 +79,8 @@ let ``samples of the prior are the standard normals of the noise`` () =
     use _scope = MemoryScope.Enter()
     let model = golden reference
     let noise = Noise(repeated reference 40 [| 0.0 |], stream 5UL, 1000)
-    let z = (model.SamplePrior noise)[0].ToArray()
+    let prior = model.SamplePrior noise
+    let z = prior[0].ToArray()
     Assert.That(z.Length, equalTo 40000)
     agrees "mean" 0.0 (meanAndError z)
     agrees "second moment" 1.0 (meanAndError (Array.map (fun v -> v * v) z))

@@ -24,9 +24,12 @@ let stream seed = RandomStream(seed, RandomPurpose.Test)
 let soaking = Environment.GetEnvironmentVariable "GAPLAB_SOAK" = "1"
 let repetitions few many = if soaking then many else few
 
-let equalTo (expected: 'T) = Is.EqualTo expected
+let equalTo (expected: 'T) = Is.EqualTo(box expected)
 
 let within (tolerance: float) (expected: float) = Is.EqualTo(expected).Within tolerance
+
+/// All elements within a tolerance.
+let near (tolerance: float) (expected: float[]) = Is.EqualTo(box expected).Within tolerance
 
 let withThreads threads (work: unit -> 'T) =
     let before = WorkerPool.Threads
@@ -97,7 +100,7 @@ let matrixOf device (rows: float[][]) = Tensor.Create(device, Shape(rows.Length,
 
 /// λ = [μ, log σ²], the same for every datapoint.
 let sameLambda device count (mean: float[]) (variance: float[]) =
-    LocalParameters(matrixOf device (Array.replicate count mean), matrixOf device (Array.replicate count (Array.map log variance)))
+    LocalParameters [| matrixOf device (Array.replicate count mean); matrixOf device (Array.replicate count (Array.map log variance)) |]
 
 /// log N(x; m, Σ) by the LU decomposition of the dense covariance.
 let logNormal (m: Vector<float>) (sigma: Matrix<float>) (x: Vector<float>) =

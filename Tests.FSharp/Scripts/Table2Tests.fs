@@ -1,0 +1,126 @@
+module GapLab.Tests.Scripts.Table2Tests
+
+open System
+open System.IO
+open System.IO.Compression
+open NUnit.Framework
+open GapLab.Tests.Scripts.ScriptRunner
+
+let private table2 = run "Scripts/table2.fsx"
+
+[<Test>]
+let ``an unknown preset is refused with the known ones`` () =
+    table2 [ "--preset"; "huge" ] |> refuses [ "'huge'"; "smoke, small, paper" ]
+
+[<Test>]
+let ``an unknown data set is refused with the known ones`` () =
+    table2 [ "--dataset"; "nope" ] |> refuses [ "'nope'"; "glyphs, mnist, binarized-mnist, fashion-mnist" ]
+
+[<Test>]
+let ``an unknown option is refused and help is pointed to`` () =
+    table2 [ "--bogus"; "3" ] |> refuses [ "'--bogus'"; "Scripts/table2.fsx help" ]
+
+[<Test>]
+let ``a value of the wrong type is refused`` () =
+    table2 [ "--seed"; "first" ] |> refuses [ "--seed"; "'first'" ]
+
+[<Test>]
+let ``zero threads are refused`` () =
+    table2 [ "--threads"; "0" ] |> refuses [ "--threads"; "0" ]
+
+[<Test>]
+let ``an output file that could not be written is refused before any work`` () =
+    table2 [ "--out"; "table.pdf" ] |> refuses [ "table.pdf"; ".csv or .md" ]
+    table2 [ "--out"; "no-such-folder/table.csv" ] |> refuses [ "no-such-folder"; "does not exist" ]
+
+[<Test>]
+let ``a missing data set is named with where it was looked for and what to do`` () =
+    withFolder (fun folder ->
+        table2 [ "--dataset"; "fashion-mnist"; "--data"; folder ]
+        |> refuses [ "fashion-mnist"; folder; "GAPLAB_DATA"; "--data" ])
+
+[<Test>]
+let ``a truncated file is refused`` () =
+    withFolder (fun folder ->
+        // The header of the MNIST training images, and then only a thousand of the 47,040,000 pixels.
+        let bytes =
+            [| yield! [| 0uy; 0uy; 8uy; 3uy; 0uy; 0uy; 0xEAuy; 0x60uy; 0uy; 0uy; 0uy; 28uy; 0uy; 0uy; 0uy; 28uy |]
+               yield! Array.zeroCreate 1000 |]
+
+        File.WriteAllBytes(Path.Combine(folder, "train-images-idx3-ubyte"), bytes)
+
+        for name in [ "train-labels-idx1-ubyte"; "t10k-images-idx3-ubyte"; "t10k-labels-idx1-ubyte" ] do
+            File.WriteAllBytes(Path.Combine(folder, name), bytes)
+
+        table2 [ "--dataset"; "mnist"; "--data"; folder ]
+        |> refuses [ "train-images-idx3-ubyte"; "cut off" ])
+
+[<Test>]
+let ``an altered file is refused`` () =
+    match Environment.GetEnvironmentVariable "GAPLAB_DATA" with
+    | null
+    | "" -> Assert.Ignore "GAPLAB_DATA is not set: no real file to alter."
+    | data ->
+        withFolder (fun folder ->
+            let files = Path.Combine(data, "fashion-mnist")
+
+            for file in Directory.GetFiles files do
+                File.Copy(file, Path.Combine(folder, Path.GetFileName file))
+
+            let altered = Path.Combine(folder, "train-images-idx3-ubyte.gz")
+
+            let bytes =
+                use unpacked = new GZipStream(File.OpenRead altered, CompressionMode.Decompress)
+                use memory = new MemoryStream()
+                unpacked.CopyTo memory
+                memory.ToArray()
+
+            bytes[100_000] <- bytes[100_000] ^^^ 1uy
+            File.Delete altered
+            File.WriteAllBytes(Path.Combine(folder, "train-images-idx3-ubyte"), bytes)
+
+            table2 [ "--dataset"; "fashion-mnist"; "--data"; folder ]
+            |> refuses [ "train-images-idx3-ubyte"; "sha256" ])
+
+[<Test>]
+let ``help lists the options`` () =
+    for arguments in [ [ "help" ]; [ "--"; "--help" ] ] do
+        let outcome = table2 arguments
+        Assert.That(outcome.ExitCode, Is.EqualTo 0, outcome.Error)
+
+        for option in [ "--dataset"; "--preset"; "--seed"; "--data"; "--out" ] do
+            Assert.That(outcome.Output, Does.Contain option)
+
+[<Test>]
+let ``a script started before any build says in one sentence what to run`` () =
+    withFolder (fun folder ->
+        let scripts = Directory.CreateDirectory(Path.Combine(folder, "Scripts")).FullName
+
+        for file in Directory.GetFiles(Path.Combine(repository, "Scripts"), "*.fsx") do
+            File.Copy(file, Path.Combine(scripts, Path.GetFileName file))
+
+        let outcome = runIn folder None "Scripts/table2.fsx" []
+        outcome |> refuses [ "dotnet fsi build.fsx build" ]
+        Assert.That(outcome.Output, Is.Empty))
+
+[<Test>]
+let ``the smoke preset gives the same digits for one and two threads, and gaps that add up`` () =
+    withFolder (fun folder ->
+        let lines threads =
+            let file = Path.Combine(folder, $"{threads}.csv")
+            let outcome = table2 [ "--preset"; "smoke"; "--threads"; string threads; "--out"; file ]
+            Assert.That(outcome.ExitCode, Is.EqualTo 0, outcome.Error)
+            File.ReadAllLines file
+
+        let one = lines 1
+        Assert.That((lines 2 = one), Is.True, "the tables differ")
+
+        let value (name: string) =
+            let line = one |> Array.find (fun line -> line.StartsWith(name, StringComparison.Ordinal) && line.Contains ",training points,")
+            float (line.Split(',')[2])
+
+        let sum = value "approximation gap" + value "amortization gap"
+        Assert.That(value "inference gap", Is.EqualTo(sum).Within 1e-9)
+        // The order that theory gives: L[q] and L[q*] are lower bounds that log p̂ tightens.
+        Assert.That(value "log p̂", Is.GreaterThan(value "L[q*]"))
+        Assert.That(value "L[q*]", Is.GreaterThan(value "L[q]")))
