@@ -16,10 +16,13 @@ namespace GapLab.Bounds;
 /// change the weight and is not made. Datapoints are spread over the worker threads; a datapoint's result depends on no other.
 /// </remarks>
 /// <param name="options">The settings.</param>
+/// <exception cref="GapLabException">There are no chains or no leapfrog steps, or the temperatures do not rise from 0 to 1.</exception>
 public sealed class Ais(AisOptions options) : Bound
 {
+    private readonly AisOptions _options = Checked(options);
+
     /// <inheritdoc/>
-    public override string Name => $"AIS ({options.Chains} chains, {options.Betas.Length} distributions)";
+    public override string Name => $"AIS ({_options.Chains} chains, {_options.Betas.Length} distributions)";
 
     /// <inheritdoc/>
     public override BoundDirection Direction => BoundDirection.Lower;
@@ -70,9 +73,9 @@ public sealed class Ais(AisOptions options) : Bound
         Observations datapoint = x.Select([row]);
         var path = new PriorPath(model, datapoint);
         double[]? frozen = null;
-        if (options.StepSizes == StepSizeMode.Frozen)
+        if (_options.StepSizes == StepSizeMode.Frozen)
         {
-            frozen = new double[options.Betas.Length];
+            frozen = new double[_options.Betas.Length];
             Anneal(path, datapoint, stream.Fork(1), pilot: frozen, fixedSteps: null, out _, cancellation);
         }
         return Anneal(path, datapoint, stream, pilot: null, frozen, out acceptanceRate, cancellation);
@@ -82,14 +85,14 @@ public sealed class Ais(AisOptions options) : Bound
         AnnealingPath path, Observations datapoint, RandomStream stream, double[]? pilot, double[]? fixedSteps,
         out double acceptanceRate, CancellationToken cancellation)
     {
-        int chains = options.Chains, index = datapoint.Indices.Span[0];
+        int chains = _options.Chains, index = datapoint.Indices.Span[0];
         RandomStream momenta = stream.Fork((ulong)RandomPurpose.Momentum), acceptances = stream.Fork((ulong)RandomPurpose.Acceptance);
         var w = new double[chains];
         var accepted = new bool[chains];
         var uniforms = new double[chains];
-        var adaptation = new StepSizeAdaptation(chains, options.InitialStepSize);
+        var adaptation = new StepSizeAdaptation(chains, _options.InitialStepSize);
         long acceptedMoves = 0;
-        double[] betas = options.Betas;
+        double[] betas = _options.Betas;
 
         using var scope = MemoryScope.Enter();
         HmcState state = HmcState.At(path, [.. path.SampleStart(new Noise(datapoint, stream, chains)).Levels]);
@@ -111,7 +114,7 @@ public sealed class Ais(AisOptions options) : Bound
             {
                 var noise = new Noise(datapoint, momenta, chains, t);
                 Tensor[] momentum = [.. state.Position.Select((block, level) => noise.Normal(block.Shape[-1], level))];
-                HmcState next = Hmc.Transition(path, betas[t], state, momentum, adaptation.StepSizes, options.LeapfrogSteps, uniforms, accepted);
+                HmcState next = Hmc.Transition(path, betas[t], state, momentum, adaptation.StepSizes, _options.LeapfrogSteps, uniforms, accepted);
                 Tensor[] moved = [.. next.Position, .. next.BaseGradient, .. next.SlopeGradient];
                 for (int i = 0; i < persistent.Length; i++)
                     persistent[i].Assign(moved[i]);
@@ -125,6 +128,16 @@ public sealed class Ais(AisOptions options) : Bound
         }
         acceptanceRate = betas.Length > 2 ? acceptedMoves / (double)(chains * (betas.Length - 2)) : 1;
         return w;
+    }
+
+    private static AisOptions Checked(AisOptions options)
+    {
+        if (options.Chains < 1 || options.LeapfrogSteps < 1 || !(options.InitialStepSize > 0))
+            throw new GapLabException($"AIS needs at least 1 chain, 1 leapfrog step and a positive step size, not {options.Chains}, {options.LeapfrogSteps} and {options.InitialStepSize}.");
+        double[] betas = options.Betas;
+        if (betas.Length < 2 || betas[0] != 0 || betas[^1] != 1 || betas.Zip(betas.Skip(1)).Any(pair => !(pair.First < pair.Second)))
+            throw new GapLabException("AIS: the inverse temperatures must rise from exactly 0 to exactly 1; AnnealingSchedule makes such ones.");
+        return options;
     }
 
     private static HmcState Over(Tensor[] tensors, double[] logBase, double[] slope)

@@ -47,14 +47,16 @@ public sealed class Gaps
     /// <param name="inferred">L[q].</param>
     /// <param name="stream">The source of the resampling.</param>
     /// <param name="level">The coverage of the intervals.</param>
-    /// <exception cref="GapLabException">The estimates are not of the same datapoints, or one is an upper bound.</exception>
+    /// <exception cref="GapLabException">The estimates are not of the same datapoints, or one is an upper bound, or the level is not between 0 and 1.</exception>
     public static Gaps Compute(IReadOnlyList<BoundEstimate> marginals, BoundEstimate optimal, BoundEstimate inferred, RandomStream stream, double level = 0.95)
     {
         int n = inferred.Values.Length;
         if (n == 0 || optimal.Values.Length != n || marginals.Count == 0 || marginals.Any(bound => bound.Values.Length != n))
             throw new GapLabException("Gaps: all bounds must be estimates of the same datapoints, at least one.");
-        if (marginals.Any(bound => bound.Direction != BoundDirection.Lower))
-            throw new GapLabException("Gaps: log p(x) is estimated by lower bounds; an upper bound was given.");
+        if (marginals.Append(optimal).Append(inferred).Any(bound => bound.Direction != BoundDirection.Lower))
+            throw new GapLabException("Gaps: log p(x) and the ELBOs are estimated by lower bounds; an upper bound was given.");
+        if (!(level > 0 && level < 1))
+            throw new GapLabException($"Gaps: the coverage of the intervals must lie between 0 and 1, not {level}; 0.95 is usual.");
 
         double[] logMarginal = [.. marginals.Select(bound => bound.Mean)];
         int best = Array.IndexOf(logMarginal, logMarginal.Max());

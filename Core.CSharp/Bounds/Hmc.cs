@@ -78,8 +78,9 @@ public static class Hmc
         var slope = new double[chains];
         for (int c = 0; c < chains; c++)
         {
-            double change = end.Base[c] + beta * end.Slope[c] - after[c] - (start.Base[c] + beta * start.Slope[c] - before[c]);
-            accepted[c] = Math.Log(uniforms[c]) < change;
+            double reached = end.Base[c] + beta * end.Slope[c] - after[c];
+            double change = reached - (start.Base[c] + beta * start.Slope[c] - before[c]);
+            accepted[c] = double.IsFinite(reached) && Math.Log(uniforms[c]) < change;
             mask[c] = accepted[c] ? 1 : 0;
             logBase[c] = accepted[c] ? end.Base[c] : start.Base[c];
             slope[c] = accepted[c] ? end.Slope[c] : start.Slope[c];

@@ -15,11 +15,16 @@ namespace GapLab.Bounds;
 /// A datapoint's samples are drawn in pieces, so that memory does not grow with k or with the number of datapoints; the pieces do not
 /// change the samples.
 /// </remarks>
-/// <param name="samples">k.</param>
+/// <param name="samples">k, at least 1; with 1 there is no standard error.</param>
+/// <exception cref="GapLabException">k is less than 1.</exception>
 public sealed class ImportanceSampler(int samples = 5000)
 {
     /// <summary>How many samples are decoded at once.</summary>
     private const int PieceSize = 250;
+
+    private readonly int _samples = samples >= 1
+        ? samples
+        : throw new GapLabException($"Importance sampling needs at least 1 sample a datapoint, not {samples}.");
 
     /// <summary>Both bounds for every datapoint of a batch.</summary>
     /// <param name="model">p(x, z).</param>
@@ -54,20 +59,20 @@ public sealed class ImportanceSampler(int samples = 5000)
         }, cancellation);
         return new ImportanceEstimate(
             new BoundEstimate("ELBO", BoundDirection.Lower, elbo, elboError),
-            new BoundEstimate($"IWAE-{samples}", BoundDirection.Lower, iwae, iwaeError),
+            new BoundEstimate($"IWAE-{_samples}", BoundDirection.Lower, iwae, iwaeError),
             effective);
     }
 
     private double[] Weights(GenerativeModel model, VariationalFamily family, Observations x, LocalParameters lambda, int row, RandomStream stream)
     {
-        var w = new double[samples];
+        var w = new double[_samples];
         using var scope = MemoryScope.Enter();
         Observations datapoint = x.Select([row]);
         LocalParameters own = lambda.Select(row);
-        for (int first = 0; first < samples; first += PieceSize)
+        for (int first = 0; first < _samples; first += PieceSize)
         {
             using var piece = MemoryScope.Enter();
-            var noise = new Noise(datapoint, stream, Math.Min(PieceSize, samples - first), firstSample: first);
+            var noise = new Noise(datapoint, stream, Math.Min(PieceSize, _samples - first), firstSample: first);
             PosteriorSample q = family.Sample(own, model, noise);
             (model.LogJoint(datapoint, q.Latents) - q.LogDensity).CopyTo(w.AsSpan(first, noise.Samples));
         }

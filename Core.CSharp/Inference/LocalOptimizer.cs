@@ -60,7 +60,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         var gradients = new Tensor[blocks.Length];
         double[][] best = Values(blocks);
         double bestCheck = double.NegativeInfinity, sum = 0;
-        int failures = 0;
+        int failures = 0, lastCheck = 0;
         for (steps = 0; steps < options.MaximumSteps && failures < options.Patience;)
         {
             using (MemoryScope.Enter())
@@ -73,10 +73,12 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
                 sum += value;
                 adam.Ascend(gradients);
             }
-            if (++steps % options.StepsPerCheck != 0)
+            // The limit ends the last check early; what its steps gained counts.
+            if (++steps % options.StepsPerCheck != 0 && steps < options.MaximumSteps)
                 continue;
             cancellation.ThrowIfCancellationRequested();
-            double check = sum / options.StepsPerCheck;
+            double check = sum / (steps - lastCheck);
+            lastCheck = steps;
             sum = 0;
             failures = check > bestCheck ? 0 : failures + 1;
             if (failures == 0)

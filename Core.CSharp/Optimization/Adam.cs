@@ -32,10 +32,20 @@ public sealed class Adam
     /// <summary>p ← p + rate · m̂ / (√v̂ + ε) for every parameter.</summary>
     /// <param name="gradients">The gradients of what is to be raised, in the parameters' order.</param>
     /// <exception cref="ShapeException">Another number of gradients, or another shape.</exception>
+    /// <exception cref="DeviceMismatchException">A gradient is on another device than its parameter.</exception>
     public void Ascend(ReadOnlySpan<Tensor> gradients)
     {
         if (gradients.Length != _parameters.Length)
             throw new ShapeException($"Adam: {gradients.Length} gradients for {_parameters.Length} parameters.");
+        // All are checked first: a step that is refused has changed nothing.
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            Tensor p = _parameters[i], g = gradients[i];
+            if (g.Shape != p.Shape)
+                throw new ShapeException($"Adam: a gradient of shape {g.Shape} for a parameter of shape {p.Shape}.");
+            if (!ReferenceEquals(g.Device, p.Device))
+                throw new DeviceMismatchException($"Adam: a gradient on the device '{g.Device}' for a parameter on '{p.Device}'.");
+        }
         _steps++;
         var step = new AdamStep(
             LearningRate, _options.Beta1, _options.Beta2, _options.Epsilon,
@@ -43,10 +53,10 @@ public sealed class Adam
         for (int i = 0; i < gradients.Length; i++)
         {
             Tensor p = _parameters[i], g = gradients[i];
-            if (g.Shape != p.Shape)
-                throw new ShapeException($"Adam: a gradient of shape {g.Shape} for a parameter of shape {p.Shape}.");
             p.Device.Adam(step, g.StorageOf("Adam"), _firstMoments[i].ForUpdate("Adam"), _secondMoments[i].ForUpdate("Adam"), p.ForUpdate("Adam"));
+            GC.KeepAlive(g.Scope);
         }
+        GC.KeepAlive(this);
     }
 
     /// <summary>Sets the moments to zero and counts steps from the start again, as a new optimiser at every stage of a schedule does.</summary>

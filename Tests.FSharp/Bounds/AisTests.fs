@@ -38,6 +38,16 @@ let ``a schedule of fewer than two distributions is refused`` () =
 let private options betas chains leapfrog mode =
     AisOptions(Betas = betas, Chains = chains, LeapfrogSteps = leapfrog, StepSizes = mode, InitialStepSize = 0.3)
 
+[<Test>]
+let ``settings that cannot work are refused before anything runs`` () =
+    let refused (what: string) (options: AisOptions) = Assert.That(messageOf<GapLabException> (fun () -> Ais options |> ignore), Does.Contain what)
+    refused "at least 1 chain" (AisOptions(Chains = 0))
+    refused "1 leapfrog step" (AisOptions(LeapfrogSteps = 0))
+    refused "positive step size" (AisOptions(InitialStepSize = nan))
+
+    for betas in [ [||]; [| 1.0 |]; [| 0.1; 1.0 |]; [| 0.0; 0.9 |]; [| 0.0; 0.5; 0.5; 1.0 |]; [| 0.0; nan; 1.0 |] ] do
+        refused "rise from exactly 0 to exactly 1" (AisOptions(Betas = betas))
+
 let private weightsOf (options: AisOptions) model x seed =
     let mutable acceptance = 0.0
     let w = Ais(options).LogWeightsOf(model, x, 0, stream seed, &acceptance)
@@ -101,9 +111,14 @@ let ``the estimate is a lower bound in expectation, and more distributions tight
     let loosest, looseError = meanAndError ladder[0]
     Assert.That(loosest, Is.LessThan(exact - 4.0 * looseError))
 
+    let rise fewer more = meanAndError (Array.map2 (-) more fewer)
+
     for fewer, more in List.pairwise ladder do
-        let difference, error = meanAndError (Array.map2 (-) more fewer)
-        Assert.That(difference, Is.GreaterThan(4.0 * error))
+        let difference, error = rise fewer more
+        Assert.That(difference, Is.GreaterThan(-4.0 * error))
+
+    let difference, error = rise ladder[0] (List.last ladder)
+    Assert.That(difference, Is.GreaterThan(4.0 * error))
 
 [<Test>]
 let ``the standard errors are calibrated`` () =
@@ -127,7 +142,7 @@ let ``adaptive steps come close to log p(x) and accept part of the moves`` () =
     let exact = Array.averageBy model.LogMarginal rows
     // Adaptation from a chain's own past biases the weights a little: 0.02 nats are allowed for it.
     Assert.That(run.LogMarginal.Mean, within (4.0 * run.LogMarginal.MonteCarloError + 0.02) exact)
-    Assert.That(run.LogMarginal.MonteCarloError, Is.LessThan 0.02)
+    Assert.That(run.LogMarginal.MonteCarloError, Is.LessThan 0.03)
     Assert.That(run.AcceptanceRates, Is.All.InRange(0.3, 1.0))
     Assert.That(run.EffectiveSampleSizes, Is.All.InRange(50.0, 100.0))
 

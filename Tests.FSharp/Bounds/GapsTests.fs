@@ -19,14 +19,14 @@ let private upper name (values: float[]) = BoundEstimate(name, BoundDirection.Up
 
 [<Test>]
 let ``the gaps of a linear-Gaussian model with a poor q are the exact ones within two standard errors`` () =
-    let model, n = correlated cpu, 30
+    let model, n = correlated cpu, 16
     let family, rows = FactorizedGaussian(cpu, 3), data 1UL n
     let x = observe cpu rows
     // q: the means shrunk to 60 %, twice the best variances.
     let variance = model.OptimalFactorizedVariance()
     let poorMean = Array.map (fun row -> Array.map ((*) 0.6) (model.PosteriorMean row)) rows
     let poor = LocalParameters [| matrixOf cpu poorMean; matrixOf cpu (Array.replicate n (Array.map (fun v -> log (2.0 * v)) variance)) |]
-    let optimum = LocalOptimizer(LocalOptimizerOptions(Samples = 50, Patience = 5)).Optimize(model, family, x, stream 2UL)
+    let optimum = LocalOptimizer(LocalOptimizerOptions()).Optimize(model, family, x, stream 2UL)
     let sampler = ImportanceSampler 20000
     let star = sampler.Estimate(model, family, x, optimum.Lambda, stream 3UL)
     let q = sampler.Estimate(model, family, x, poor, stream 4UL)

@@ -22,19 +22,25 @@ internal sealed class BernoulliLogLikelihoodOperation : Operation
 
     public override void PullBack(ref PullBackContext context)
     {
-        Tensor g = context.Adjoint, a = context.Input(0), x = context.Input(1);
-        if (context.Wants(0) && !context.CreateGraph)
-        {
-            Tensor d = Allocate(a.Device, a.Shape, a.Type, out Storage storage);
-            a.Device.BernoulliLogLikelihoodAdjoint(a.StorageOf(Name), x.StorageOf(Name), a.Shape[1], g.StorageOf(Name), storage, g.Count, a.Shape[2]);
-            context.Add(0, d);
-            if (!context.Wants(1))
-                return;
-        }
-        Tensor weight = g.To(a.Type).Reshape(g.Shape.Append(1));
-        if (context.Wants(0) && context.CreateGraph)
-            context.Add(0, weight * (x.Reshape(x.Shape[0], 1, x.Shape[1]) - a.Sigmoid()));
+        Tensor g = context.Adjoint, logits = context.Input(0), x = context.Input(1);
+        if (context.Wants(0))
+            context.Add(0, context.CreateGraph ? Composite(logits, x, g) : Fused(logits, x, g));
         if (context.Wants(1))
-            context.Add(1, (weight * a).Sum(1));
+            context.Add(1, (Weight(g, logits) * logits).Sum(1));
     }
+
+    /// <summary>g (x - sigmoid(a)) in operations that can be differentiated again.</summary>
+    private static Tensor Composite(Tensor logits, Tensor x, Tensor g) =>
+        Weight(g, logits) * (x.Reshape(x.Shape[0], 1, x.Shape[1]) - logits.Sigmoid());
+
+    /// <summary>The same in one pass.</summary>
+    private Tensor Fused(Tensor logits, Tensor x, Tensor g)
+    {
+        Tensor d = Allocate(logits.Device, logits.Shape, logits.Type, out Storage storage);
+        logits.Device.BernoulliLogLikelihoodAdjoint(
+            logits.StorageOf(Name), x.StorageOf(Name), logits.Shape[1], g.StorageOf(Name), storage, g.Count, logits.Shape[2]);
+        return d;
+    }
+
+    private static Tensor Weight(Tensor g, Tensor logits) => g.To(logits.Type).Reshape(g.Shape.Append(1));
 }

@@ -1,0 +1,115 @@
+module GapLab.Tests.Networks.NetworkTests
+
+open System
+open NUnit.Framework
+open GapLab.Differentiation
+open GapLab.Networks
+open GapLab.Tensors
+open GapLab.Tensors.Cpu
+open GapLab.Tensors.Reference
+open GapLab.Tests.Checks
+
+let private device = ReferenceDevice.Instance
+let private stream = RandomStream(1UL, RandomPurpose.Initialization)
+
+let private rows (t: Tensor) =
+    let values, columns = t.ToArray(), t.Shape[-1]
+    Array.chunkBySize columns values
+
+[<Test>]
+let ``a layer computes activation(x Wᵀ + b)`` () =
+    let parameters = ParameterSet device
+    let layer = Linear(parameters, "layer", 3, 2, Activation.Tanh, stream)
+    equal [ "layer.weight"; "layer.bias" ] (List.ofSeq parameters.Names)
+    equal [ Shape(2, 3); Shape 2 ] (parameters |> Seq.map _.Shape |> List.ofSeq)
+    equal [| 0.0; 0.0 |] (parameters[1].ToArray())
+    parameters[1].Assign(Tensor.Create(device, Shape 2, [| 0.5; -0.5 |]))
+    let x = Tensor.Create(device, Shape(2, 2, 3), Array.init 12 (fun i -> 0.1 * float i))
+    let y = layer.Forward(parameters, x)
+    equal (Shape(2, 2, 2)) y.Shape
+    let weight = rows parameters[0]
+
+    let expected =
+        [| for row in rows x do
+               for j in 0..1 -> tanh (Array.sum (Array.map2 (*) row weight[j]) + [| 0.5; -0.5 |][j]) |]
+
+    close "layer" 1e-15 expected (y.ToArray())
+
+[<Test>]
+let ``an MLP is its layers one after the other`` () =
+    let parameters = ParameterSet device
+    let mlp = Mlp(parameters, "net", 4, ReadOnlySpan [| 3; 5 |], Activation.Elu, stream)
+    equal [ "net.0.weight"; "net.0.bias"; "net.1.weight"; "net.1.bias" ] (List.ofSeq parameters.Names)
+    equal 5 mlp.Outputs
+    equal (4L * 3L + 3L + 3L * 5L + 5L) parameters.NumberCount
+    let x = Tensor.Create(device, Shape(2, 4), Array.init 8 (fun i -> float i - 3.5))
+    let expected = x.Linear(parameters[0], parameters[1], Activation.Elu).Linear(parameters[2], parameters[3], Activation.Elu)
+    equal (expected.ToArray()) (mlp.Forward(parameters, x).ToArray())
+
+[<Test>]
+let ``an MLP without layers is the identity`` () =
+    let parameters = ParameterSet device
+    let mlp = Mlp(parameters, "net", 4, ReadOnlySpan<int>(), Activation.Elu, stream)
+    let x = Tensor.Filled(device, Shape(2, 4), 3.0)
+    equal 4 mlp.Outputs
+    equal 0 parameters.Count
+    equal (x.ToArray()) (mlp.Forward(parameters, x).ToArray())
+
+[<Test>]
+let ``initial weights are uniform on ±√(6 / (in + out)) and differ from layer to layer`` () =
+    let parameters = ParameterSet device
+    Mlp(parameters, "net", 100, ReadOnlySpan [| 100; 100 |], Activation.Tanh, stream) |> ignore
+    let first, second = parameters[0].ToArray(), parameters[2].ToArray()
+    let bound = sqrt (6.0 / 200.0)
+    holds "all within the bound" (Array.forall (fun w -> abs w <= bound) first)
+    // 10,000 uniform numbers: the mean has a standard deviation of bound/√30,000, the mean square bound²·√(4/45)/100 about bound²/3.
+    near (4.0 * bound / sqrt 30000.0) 0.0 (Array.average first)
+    near (4.0 * bound * bound * sqrt (4.0 / 45.0) / 100.0) (bound * bound / 3.0) (Array.averageBy (fun w -> w * w) first)
+    holds "the layers differ" (first <> second)
+
+[<Test>]
+let ``initial weights are the same on every device and depend on the position alone`` () =
+    let weights (device: Device) hidden =
+        let parameters = ParameterSet device
+        Mlp(parameters, "net", 5, ReadOnlySpan(hidden: int[]), Activation.Tanh, stream) |> ignore
+        parameters |> Seq.map _.ToArray() |> Array.ofSeq
+
+    let reference, cpu = weights device [| 4; 3 |], weights CpuDevice.Instance [| 4; 3 |]
+    // The reference device holds the same float32 numbers.
+    equal reference cpu
+    equal reference[0] (Array.head (weights device [| 4; 7 |]))
+
+[<Test>]
+let ``a layer computes with other values of the same names`` () =
+    let parameters = ParameterSet device
+    let layer = Linear(parameters, "layer", 2, 1, Activation.Identity, stream)
+    let x = Tensor.Create(device, Shape(1, 2), [| 1.0; 2.0 |])
+    let other = parameters.With(ReadOnlySpan [| Tensor.Create(device, Shape(1, 2), [| 10.0; 20.0 |]); Tensor.Filled(device, Shape 1, 5.0) |])
+    equal 55.0 (layer.Forward(other, x).ToDouble())
+    holds "the layer's own values are unchanged" (layer.Forward(parameters, x).ToDouble() <> 55.0)
+    equal (List.ofSeq parameters.Names) (List.ofSeq other.Names)
+    throws<ShapeException> [ "ParameterSet.With"; "1"; "2" ] (fun () -> parameters.With(ReadOnlySpan [| parameters[0] |]) |> ignore)
+
+    throws<ShapeException> [ "layer.bias"; "[1]"; "[1, 2]" ] (fun () ->
+        parameters.With(ReadOnlySpan [| parameters[0]; parameters[0] |]) |> ignore)
+
+[<Test>]
+let ``names are taken once`` () =
+    let parameters = ParameterSet device
+    equal 0 (parameters.Add("a", Tensor.Filled(device, Shape 1, 1.0)))
+    equal 1 (parameters.Add("b", Tensor.Filled(device, Shape 1, 1.0)))
+    throws<GapLabException> [ "'a'" ] (fun () -> parameters.Add("a", Tensor.Filled(device, Shape 1, 1.0)) |> ignore)
+    equal 2 parameters.Count
+
+[<Test>]
+let ``parameters are copied out of the scope in which they are made`` () =
+    let parameters = ParameterSet device
+
+    let original =
+        use scope = MemoryScope.Enter()
+        let value = Tensor.Filled(device, Shape 2, 3.0)
+        parameters.Add("a", value) |> ignore
+        value
+
+    equal [| 3.0; 3.0 |] (parameters[0].ToArray())
+    throws<ScopeException> [ "ended" ] (fun () -> original.ToArray() |> ignore)

@@ -1,0 +1,65 @@
+module GapLab.Tests.Workbench.DifferentiationTests
+
+open NUnit.Framework
+open GapLab.Differentiation
+open GapLab.Tensors
+open GapLab.Tensors.Reference
+open GapLab.Workbench.Differentiation
+
+let private device = ReferenceDevice.Instance
+
+let private vector (values: float list) =
+    Tensor.Create(device, Shape [| values.Length |], List.toArray values)
+
+let private near (expected: float list) (actual: Tensor) =
+    Assert.That(actual.ToArray(), Is.EqualTo<float>(List.toArray expected).Within 1e-12)
+
+// f(x) = Σ x³ : gradient 3x², Hessian diag(6x).
+let private cubes (x: Tensor) = (x.Square() * x).Sum()
+
+// g(x) = [x₀ x₁; x₀²] : Jacobian [[x₁, x₀], [2x₀, 0]].
+let private products (x: Tensor) =
+    let pick values = vector values
+    let x0 = (x * pick [ 1.; 0. ]).Sum(0)
+    let x1 = (x * pick [ 0.; 1. ]).Sum(0)
+    let first = (x0 * x1).Reshape(Shape [| 1 |]) * pick [ 1.; 0. ]
+    let second = x0.Square().Reshape(Shape [| 1 |]) * pick [ 0.; 1. ]
+    first + second
+
+[<Test>]
+let ``grad, fgrad and gradv of a cubic`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [ 1.; -2.; 0.5 ]
+    grad cubes x |> near [ 3.; 12.; 0.75 ]
+    let value, _ = fgrad cubes x
+    Assert.That(value.ToDouble(), Is.EqualTo(1. - 8. + 0.125).Within 1e-12)
+    Assert.That((gradv cubes x (vector [ 1.; 1.; 2. ])).ToDouble(), Is.EqualTo(16.5).Within 1e-12)
+
+[<Test>]
+let ``hessian and hessianv of a cubic`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [ 1.; -2.; 0.5 ]
+    hessianv cubes x (vector [ 1.; 1.; 2. ]) |> near [ 6.; -12.; 6. ]
+    let expected = array2D [ [ 6.; 0.; 0. ]; [ 0.; -12.; 0. ]; [ 0.; 0.; 3. ] ]
+    Assert.That((hessian cubes x = expected), Is.True)
+
+[<Test>]
+let ``jacobian, jacobianv and jacobianTv of two products`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [ 3.; 5. ]
+    Assert.That((jacobian products x = array2D [ [ 5.; 3. ]; [ 6.; 0. ] ]), Is.True)
+    jacobianv products x (vector [ 1.; 10. ]) |> near [ 35.; 6. ]
+    jacobianTv products x (vector [ 1.; 10. ]) |> near [ 65.; 3. ]
+
+[<Test>]
+let ``numericalGrad agrees with grad`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [ 1.; -2.; 0.5 ]
+    let exact = (grad cubes x).ToArray()
+    Assert.That((numericalGrad 1e-5 cubes x).ToArray(), Is.EqualTo<float>(exact).Within 1e-8)
+
+[<Test>]
+let ``without a scope the results belong to the garbage collector`` () =
+    let gradient = grad cubes (vector [ 2. ])
+    System.GC.Collect()
+    gradient |> near [ 12. ]
