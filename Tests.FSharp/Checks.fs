@@ -24,7 +24,8 @@ let holds (what: string) (condition: bool) =
 /// Fails unless |actual - expected| is at most the tolerance.
 let near (tolerance: float) (expected: float) (actual: float) =
     if not (abs (actual - expected) <= tolerance) then
-        Assert.Fail $"Expected {expected:R}, but got {actual:R}: off by {abs (actual - expected):G3}, allowed {tolerance:G3}."
+        Assert.Fail
+            $"Expected {expected:R}, but got {actual:R}: off by {abs (actual - expected):G3}, allowed {tolerance:G3}."
 
 /// Fails unless all numbers agree within the tolerance times the larger of 1 and the largest expected magnitude.
 let close (what: string) (tolerance: float) (expected: float[]) (actual: float[]) =
@@ -34,13 +35,20 @@ let close (what: string) (tolerance: float) (expected: float[]) (actual: float[]
     Array.iteri2
         (fun i e a ->
             if not (abs (a - e) <= tolerance * scale) then
-                Assert.Fail $"%s{what}, element {i}: {a:R} instead of {e:R}, off by {abs (a - e):G3}, allowed {tolerance * scale:G3}.")
+                Assert.Fail
+                    $"%s{what}, element {i}: {a:R} instead of {e:R}, off by {abs (a - e):G3}, allowed {tolerance * scale:G3}.")
         expected
         actual
 
 /// Fails unless the action throws the exception and its message contains all of the words.
 let throws<'e when 'e :> exn> (words: string list) (action: unit -> unit) =
-    match (try action (); None with e -> Some e) with
+    match
+        (try
+            action ()
+            None
+         with e ->
+             Some e)
+    with
     | Some(:? 'e as e) ->
         for word in words do
             if not (e.Message.Contains(word, StringComparison.Ordinal)) then

@@ -178,6 +178,18 @@ let ``frozen steps are those of other chains: the pilot changes no random number
     Assert.That(bits (run StepSizeMode.Frozen), equalTo (bits (run StepSizeMode.Adaptive)))
 
 [<Test>]
+let ``frozen steps are those that the pilot's adaptation found`` () =
+    // The first step size is far too large for this narrow posterior, so almost every move is refused until it has shrunk. The frozen run then
+    // accepts about as many as another adaptive one: rates of 10,000 moves, whose chains adapt alike.
+    let model = LinearGaussian(cpu, array2D [ [ 1.3 ] ], [| 0.0 |], 0.01)
+    let x = observe cpu [| [| 0.8 |] |]
+    let settings mode = AisOptions(Betas = AnnealingSchedule.Linear 201, Chains = 50, LeapfrogSteps = 5, StepSizes = mode, InitialStepSize = 0.5)
+    let _, adaptive = weightsOf (settings StepSizeMode.Adaptive) model x 1UL
+    let _, frozen = weightsOf (settings StepSizeMode.Frozen) model x 2UL
+    Assert.That(adaptive, Is.InRange(0.3, 0.9))
+    Assert.That(frozen, within 0.1 adaptive)
+
+[<Test>]
 let ``a datapoint's estimate depends on no other datapoint, their order or the number of threads`` () =
     let model = DenseModel(cpu, 3, ReadOnlySpan [| 17 |], 21, Activation.Elu, OutputKind.Bernoulli, stream 2UL)
     let images = Array.init 5 (fun i -> Array.init 21 (fun j -> float ((stream 6UL).At(i).Below(2, int64 j))))

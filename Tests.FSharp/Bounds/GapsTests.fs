@@ -19,7 +19,7 @@ let private upper name (values: float[]) = BoundEstimate(name, BoundDirection.Up
 
 [<Test>]
 let ``the gaps of a linear-Gaussian model with a poor q are the exact ones within two standard errors`` () =
-    let model, n = correlated cpu, 16
+    let model, n = correlated cpu, 12
     let family, rows = FactorizedGaussian(cpu, 3), data 1UL n
     let x = observe cpu rows
     // q: the means shrunk to 60 %, twice the best variances.
@@ -35,17 +35,22 @@ let ``the gaps of a linear-Gaussian model with a poor q are the exact ones withi
 
     let exactMarginal = Array.averageBy model.LogMarginal rows
     let exactPoor = Array.map2 (fun row mean -> model.ExactElbo(row, mean, Array.map ((*) 2.0) variance)) rows poorMean |> Array.average
-    let approximation = model.FactorizedApproximationGap()
+    // What local optimisation found, and what it misses: each check has an error of 0.012 nats, of which the best may owe four to luck.
+    let mean, logVariance = optimum.Lambda[0].ToArray(), optimum.Lambda[1].ToArray()
+    let own (values: float[]) i = values[3 * i .. 3 * i + 2]
+    let exactStar = rows |> Seq.mapi (fun i row -> model.ExactElbo(row, own mean i, Array.map exp (own logVariance i))) |> Seq.average
+    let missing = exactMarginal - model.FactorizedApproximationGap() - exactStar
+    Assert.That(missing, Is.InRange(0.0, 0.048))
+    let approximation = exactMarginal - exactStar
     let inference = exactMarginal - exactPoor
-    let check (gap: Gap) exact (a: BoundEstimate) (b: BoundEstimate) bias =
+    let check (gap: Gap) exact (a: BoundEstimate) (b: BoundEstimate) =
         let error = sqrt (a.MonteCarloError ** 2.0 + b.MonteCarloError ** 2.0)
         Assert.That(error, Is.LessThan(0.02 * exact), $"{gap.Name}: precise enough to tell")
-        Assert.That(gap.Value, within (2.0 * error + bias) exact, gap.Name)
+        Assert.That(gap.Value, within (2.0 * error) exact, gap.Name)
         Assert.That(gap.Value, Is.InRange(gap.Low, gap.High))
-    // Local optimisation ends up to 0.005 nats below the best ELBO, as its own test says.
-    check gaps.Approximation approximation gaps.LogMarginal star.Elbo 0.005
-    check gaps.Amortization (inference - approximation) star.Elbo q.Elbo 0.005
-    check gaps.Inference inference gaps.LogMarginal q.Elbo 0.0
+    check gaps.Approximation approximation gaps.LogMarginal star.Elbo
+    check gaps.Amortization (inference - approximation) star.Elbo q.Elbo
+    check gaps.Inference inference gaps.LogMarginal q.Elbo
     Assert.That(gaps.Approximation.Bias, equalTo GapBias.Undetermined)
     Assert.That((gaps.Amortization.Bias, gaps.Inference.Bias), equalTo (GapBias.Underestimate, GapBias.Underestimate))
 

@@ -126,6 +126,24 @@ let ``acceptance tends to one as the step size tends to zero`` () =
     Assert.That(rates[0], Is.LessThan 0.7)
     Assert.That(List.last rates, Is.GreaterThan 0.999)
 
+[<Test>]
+let ``the state after a transition is the path evaluated where each chain is, moved or refused`` () =
+    use _scope = MemoryScope.Enter()
+
+    for device, path in [ reference, posteriorPath reference; cpu, posteriorPath cpu ] do
+        let start = HmcState.At(path, [| normals device 200 3 (stream 1UL) |])
+        let next, accepted = transition path 0.8 start (steps 200 0.6) 4 3 (stream 4UL) device
+        Assert.That(accepted |> Array.filter id |> Array.length, Is.InRange(20, 180))
+        let fresh = HmcState.At(path, next.Position)
+        Assert.That(bits next.Base, equalTo (bits fresh.Base))
+        Assert.That(bits next.Slope, equalTo (bits fresh.Slope))
+        Assert.That(bitsOf next.BaseGradient, equalTo (bitsOf fresh.BaseGradient))
+        Assert.That(bitsOf next.SlopeGradient, equalTo (bitsOf fresh.SlopeGradient))
+        let before, after = start.Position[0].ToArray(), next.Position[0].ToArray()
+
+        for c in 0..199 do
+            Assert.That((before[3 * c .. 3 * c + 2] <> after[3 * c .. 3 * c + 2]), equalTo accepted[c])
+
 let private checkMoments (mean: float[]) (covariance: float[,]) (z: float[]) =
     let n = mean.Length
     let count = z.Length / n

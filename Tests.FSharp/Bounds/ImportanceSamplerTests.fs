@@ -38,7 +38,7 @@ let private cases =
 [<Test>]
 let ``the sampled ELBO is the exact one within four standard errors`` () =
     for model, x, mean, variance in cases do
-        let estimate = (repeatedEstimate model x mean variance 20000 1 1UL).Elbo
+        let estimate = (repeatedEstimate model x mean variance 40000 1 1UL).Elbo
         Assert.That(estimate.StandardErrors[0], Is.LessThan 0.02)
         agrees $"{model.Name} ELBO" (model.ExactElbo(x, mean, variance)) (estimate.Values[0], estimate.StandardErrors[0])
 

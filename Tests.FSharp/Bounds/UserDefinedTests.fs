@@ -109,13 +109,16 @@ let ``a decoder, a family and a bound of one's own give the exact gaps`` () =
         // Half a squared standard error of downward bias at most.
         let bias = bound.StandardErrors |> Array.averageBy (fun e -> e * e / 2.0)
         Assert.That(bound.Mean, within (4.0 * bound.MonteCarloError + bias) marginal, bound.Name)
-    // Optimisation ends up to 0.005 nats below the best.
-    Assert.That(star.Elbo.Mean, within (4.0 * star.Elbo.MonteCarloError + 0.005) best)
+    let mean, logVariance = optimum.Lambda[0].ToArray(), optimum.Lambda[1].ToArray()
+    let found = rows |> Seq.mapi (fun i row -> exact.ExactElbo(row, mean[2 * i .. 2 * i + 1], Array.replicate 2 (exp logVariance[i]))) |> Seq.average
+    // A check of 100 steps with 50 samples has an error of at most 0.02 nats; the best one may owe four of them to luck.
+    Assert.That(best - found, Is.InRange(0.0, 0.08))
+    agrees "optimum" found (star.Elbo.Mean, star.Elbo.MonteCarloError)
     agrees "start" start (q.Elbo.Mean, q.Elbo.MonteCarloError)
     let gaps = Gaps.Compute([| star.Iwae; ais.LogMarginal; own |], star.Elbo, q.Elbo, stream 7UL)
     let error = own.MonteCarloError + star.Elbo.MonteCarloError + q.Elbo.MonteCarloError
-    Assert.That(gaps.Approximation.Value, within (4.0 * error + 0.005) (marginal - best))
-    Assert.That(gaps.Amortization.Value, within (4.0 * error + 0.005) (best - start))
+    Assert.That(gaps.Approximation.Value, within (4.0 * error) (marginal - found))
+    Assert.That(gaps.Amortization.Value, within (4.0 * error) (found - start))
 
 [<Test>]
 let ``they run on the reference device with the same noise to the same numbers`` () =

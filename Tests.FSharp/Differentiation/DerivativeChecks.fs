@@ -47,7 +47,10 @@ let checkGradients name (f: Tensor[] -> Tensor) (operands: Operand[]) =
 
     for i in 0 .. operands.Length - 1 do
         let differences =
-            FiniteDifference.Gradient((fun x -> let y = f (withValues operands i x) in (y * weights 1 y).Sum()), tensor operands[i])
+            FiniteDifference.Gradient(
+                (fun x -> let y = f (withValues operands i x) in (y * weights 1 y).Sum()),
+                tensor operands[i]
+            )
 
         equalFor $"{name}: shape of gradient {i}" (Shape operands[i].Sizes) gradients[i].Shape
         close $"{name}: gradient {i}" tolerance differences (gradients[i].ToArray())
@@ -67,17 +70,16 @@ let checkSecondDerivatives name (f: Tensor[] -> Tensor) (operands: Operand[]) =
     let second = gradientsOf value (Array.append inputs [| seed |]) (Tensor()) false
 
     for i in 0 .. operands.Length - 1 do
-        let differences = FiniteDifference.Gradient((fun x -> fst (directional false (withValues operands i x))), tensor operands[i])
+        let differences =
+            FiniteDifference.Gradient((fun x -> fst (directional false (withValues operands i x))), tensor operands[i])
+
         close $"{name}: second derivative {i}" tolerance differences (second[i].ToArray())
 
     // Σ u · Jᵀ w is linear in w, with the gradient J u: the derivative of f along u.
     let h = 1e-5
 
     let along sign =
-        operands
-        |> Array.mapi (fun i o -> tensor o + sign * h * weights (i + 2) inputs[i])
-        |> f
-        |> _.ToArray()
+        operands |> Array.mapi (fun i o -> tensor o + sign * h * weights (i + 2) inputs[i]) |> f |> _.ToArray()
 
     let forward = Array.map2 (fun p m -> (p - m) / (2.0 * h)) (along 1.0) (along -1.0)
     close $"{name}: derivative along a direction" tolerance forward (second[operands.Length].ToArray())

@@ -92,10 +92,16 @@ let ``nothing is computed for what is not wanted`` () =
     Gradient.Of(y, x) |> ignore
     let made = [ for i in before .. scope.Count - 1 -> scope.TensorAt(i).Shape ]
     holds "some tensors are made" (not made.IsEmpty)
-    holds "no gradient of the weights or biases is among them" (not (List.contains weight.Shape made || List.contains bias.Shape made))
+
+    holds
+        "no gradient of the weights or biases is among them"
+        (not (List.contains weight.Shape made || List.contains bias.Shape made))
     // The check itself can see such a gradient.
     Gradient.Of(y, weight) |> ignore
-    holds "the gradient of the weights is seen" (List.contains weight.Shape [ for i in before .. scope.Count - 1 -> scope.TensorAt(i).Shape ])
+
+    holds
+        "the gradient of the weights is seen"
+        (List.contains weight.Shape [ for i in before .. scope.Count - 1 -> scope.TensorAt(i).Shape ])
 
 [<Test>]
 let ``a parameter changed since it was used is refused where its old value is needed, and only there`` () =
@@ -176,7 +182,7 @@ let ``what cannot be differentiated is refused`` () =
 
 [<Test>]
 let ``handles from an ended scope are refused, not taken for the tensors now in their place`` () =
-    let stale = 
+    let stale =
         use scope = MemoryScope.Enter()
         vector [| 1.0 |]
 
@@ -215,8 +221,10 @@ let ``long chains need no deep stack`` () =
 [<Test>]
 let ``finite differences of a known function`` () =
     // f = x₀² x₁ + e^x₁ at (3, -1): (2 x₀ x₁, x₀² + e^x₁). Central differences with a step of 1e-5 are good to about 1e-10.
-    let f (x: Tensor) = 
-        let first, second = Tensor.Create(device, Shape 2, [| 1.0; 0.0 |]), Tensor.Create(device, Shape 2, [| 0.0; 1.0 |])
+    let f (x: Tensor) =
+        let first, second =
+            Tensor.Create(device, Shape 2, [| 1.0; 0.0 |]), Tensor.Create(device, Shape 2, [| 0.0; 1.0 |])
+
         let a, b = (x * first).Sum(), (x * second).Sum()
         a.Square() * b + b.Exp()
 

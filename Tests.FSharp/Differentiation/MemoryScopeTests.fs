@@ -162,8 +162,11 @@ let ``scopes of several threads do not disturb each other`` () =
                     let x = vector (Array.init 100 (fun i -> float (i + t)))
                     results[t] <- Gradient.Of(x.Square().Sum(), x).ToArray()))
 
-    for thread in threads do thread.Start()
-    for thread in threads do thread.Join()
+    for thread in threads do
+        thread.Start()
+
+    for thread in threads do
+        thread.Join()
 
     for t in 0..3 do
         equal (Array.init 100 (fun i -> 2.0 * float (i + t))) results[t]
@@ -233,6 +236,34 @@ let ``repeating a scope allocates nothing after the first rounds`` () =
         holds $"{device.Name}: nor was more in between" (device.PeakBytes <= before)
 
 [<Test>]
+let ``after the first round a scope's memory is in one piece, little more than it needs`` () =
+    let cpu = CpuDevice.Instance
+    let mutable held, adjacent = 0L, false
+
+    // A thread of its own has no scopes to reuse.
+    let thread =
+        Thread(fun () ->
+            collect ()
+            let before = cpu.AllocatedBytes
+
+            for _ in 1..3 do
+                use scope = MemoryScope.Enter()
+
+                let addresses =
+                    [ for i in 1..20 -> (Tensor.Filled(cpu, Shape 100_000, float i).StorageOf "test").Address ]
+
+                adjacent <- addresses |> List.pairwise |> List.forall (fun (a, b) -> int64 (b - a) = 400_000L)
+
+            held <- cpu.AllocatedBytes - before)
+
+    thread.Start()
+    thread.Join()
+    holds "tensors lie next to each other" adjacent
+    holds $"{held} bytes are enough" (held >= 8_000_000L)
+    // The first round's blocks double in size.
+    holds $"{held} bytes are not three times what is needed" (held < 24_000_000L)
+
+[<Test>]
 let ``a repeated scope hands out the same memory`` () =
     let address () =
         use scope = MemoryScope.Enter()
@@ -257,5 +288,10 @@ let ``normals are those of the stream`` () =
     let stream = RandomStream(3UL, RandomPurpose.Test)
     let x = Tensor.Normal(device, stream, ReadOnlySpan [| 4; 2 |], 5, 1, Shape(3, 2), 2L)
     equal (Shape(2, 3, 2)) x.Shape
-    let row datapoint = (let values = Array.zeroCreate<float32> 8 in stream.At(datapoint, 5, 1).FillNormal(Span values); Array.map float values[2..])
+
+    let row datapoint =
+        (let values = Array.zeroCreate<float32> 8 in
+         stream.At(datapoint, 5, 1).FillNormal(Span values)
+         Array.map float values[2..])
+
     equal (Array.append (row 4) (row 2)) (x.ToArray())

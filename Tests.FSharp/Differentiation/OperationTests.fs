@@ -73,10 +73,19 @@ let private shaping (random: Random) =
 /// Operands of a linear layer whose pre-activations keep away from 0, where ELU's second derivative jumps.
 let rec private linearOperands (random: Random) leading =
     let inputs, outputs = random.Next(1, 4), random.Next(1, 4)
-    let operands = [| operand random (Array.append leading [| inputs |]); operand random [| outputs; inputs |]; operand random [| outputs |] |]
+
+    let operands =
+        [| operand random (Array.append leading [| inputs |])
+           operand random [| outputs; inputs |]
+           operand random [| outputs |] |]
+
     use scope = MemoryScope.Enter()
     let before = (tensor operands[0]).Linear(tensor operands[1], tensor operands[2]).ToArray()
-    if Array.forall (fun a -> abs a > 1e-2) before then operands else linearOperands random leading
+
+    if Array.forall (fun a -> abs a > 1e-2) before then
+        operands
+    else
+        linearOperands random leading
 
 let private products (random: Random) =
     let m, n, k = random.Next(1, 5), random.Next(1, 5), random.Next(1, 5)
@@ -87,10 +96,14 @@ let private products (random: Random) =
               let b = operand random (if transposeB then [| n; k |] else [| k; n |])
               case $"MatMul({transposeA}, {transposeB})" [| a; b |] (fun t -> t[0].MatMul(t[1], transposeA, transposeB))
       for activation in Enum.GetValues<Activation>() do
-          case $"Linear with {activation}" (linearOperands random (sizes random (random.Next 3))) (fun t -> t[0].Linear(t[1], t[2], activation))
+          case $"Linear with {activation}" (linearOperands random (sizes random (random.Next 3))) (fun t ->
+              t[0].Linear(t[1], t[2], activation))
+
           case $"{activation}" [| operand random [| 3; 2 |] |] (fun t -> t[0].Activate activation)
       let b, s, d = random.Next(1, 4), random.Next(1, 4), random.Next(1, 6)
-      case "BernoulliLogLikelihood" [| operand random [| b; s; d |]; operand random [| b; d |] |] (fun t -> t[0].BernoulliLogLikelihood t[1]) ]
+
+      case "BernoulliLogLikelihood" [| operand random [| b; s; d |]; operand random [| b; d |] |] (fun t ->
+          t[0].BernoulliLogLikelihood t[1]) ]
 
 let private all seed =
     let random = Random(seed: int)
@@ -181,7 +194,10 @@ let ``shape errors name the operation and both shapes`` () =
     refuses [ "Add:"; "[2, 3]"; "[2, 4]" ] (fun () -> make [| 2; 3 |] + make [| 2; 4 |])
     refuses [ "Divide:"; "[2]"; "[3]" ] (fun () -> make [| 2 |] / make [| 3 |])
     refuses [ "MatMul:"; "[2, 3]"; "[2, 4]" ] (fun () -> (make [| 2; 3 |]).MatMul(make [| 2; 4 |]))
-    refuses [ "MatMul:"; "[2, 3]ᵀ"; "[3, 4]" ] (fun () -> (make [| 2; 3 |]).MatMul(make [| 3; 4 |], transposeThis = true))
+
+    refuses [ "MatMul:"; "[2, 3]ᵀ"; "[3, 4]" ] (fun () ->
+        (make [| 2; 3 |]).MatMul(make [| 3; 4 |], transposeThis = true))
+
     refuses [ "MatMul:"; "[3]" ] (fun () -> (make [| 3 |]).MatMul(make [| 3; 4 |]))
     refuses [ "Linear:"; "[5, 3]"; "[2, 4]"; "[2]" ] (fun () -> (make [| 5; 3 |]).Linear(make [| 2; 4 |], make [| 2 |]))
     refuses [ "Linear:"; "[3]" ] (fun () -> (make [| 5; 3 |]).Linear(make [| 2; 3 |], make [| 3 |]))
@@ -191,8 +207,13 @@ let ``shape errors name the operation and both shapes`` () =
     refuses [ "SumTo"; "[2, 3]"; "[2]" ] (fun () -> (make [| 2; 3 |]).SumTo(Shape 2))
     refuses [ "SumTo"; "[3]"; "[2, 3]" ] (fun () -> (make [| 3 |]).SumTo(Shape(2, 3)))
     refuses [ "Axis 2"; "[2, 3]" ] (fun () -> (make [| 2; 3 |]).Sum 2)
-    refuses [ "BernoulliLogLikelihood:"; "[2, 3, 4]"; "[2, 5]" ] (fun () -> (make [| 2; 3; 4 |]).BernoulliLogLikelihood(make [| 2; 5 |]))
-    refuses [ "SelectRows:"; "[3]"; "[2, 4]" ] (fun () -> Tensor.SelectRows(make [| 3 |], make [| 2; 4 |], make [| 2; 4 |]))
+
+    refuses [ "BernoulliLogLikelihood:"; "[2, 3, 4]"; "[2, 5]" ] (fun () ->
+        (make [| 2; 3; 4 |]).BernoulliLogLikelihood(make [| 2; 5 |]))
+
+    refuses [ "SelectRows:"; "[3]"; "[2, 4]" ] (fun () ->
+        Tensor.SelectRows(make [| 3 |], make [| 2; 4 |], make [| 2; 4 |]))
+
     refuses [ "GatherRows:"; "row 2"; "[2, 3]" ] (fun () -> (make [| 2; 3 |]).GatherRows(ReadOnlySpan [| 0; 2 |]))
     refuses [ "GatherRows:"; "[3]" ] (fun () -> (make [| 3 |]).GatherRows(ReadOnlySpan [| 0 |]))
     refuses [ "Create:"; "5"; "[2, 3]" ] (fun () -> Tensor.Create(device, Shape(2, 3), Array.create 5 0.0))

@@ -33,24 +33,28 @@ let private optimize (options: LocalOptimizerOptions) model family x = LocalOpti
 [<Test>]
 let ``the optimum of a correlated linear-Gaussian model is the exact mean and the variances 1 over the precision's diagonal`` () =
     let model = correlated cpu
-    let rows = drawFrom (array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ]) [| 0.3; -0.2; 0.1; 0.5 |] 0.6 (stream 3UL) 4
-    let optimum = optimize (LocalOptimizerOptions()) model (FactorizedGaussian(cpu, 3)) (observe cpu rows)
+    let rows = drawFrom (array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ]) [| 0.3; -0.2; 0.1; 0.5 |] 0.6 (stream 3UL) 3
+    let options = LocalOptimizerOptions(Samples = 2000, Adam = AdamOptions(LearningRate = 5e-3))
+    let optimum = optimize options model (FactorizedGaussian(cpu, 3)) (observe cpu rows)
     let mean, logVariance = optimum.Lambda[0].ToArray(), optimum.Lambda[1].ToArray()
     let variance = model.OptimalFactorizedVariance()
-    Assert.That(optimum.Converged, equalTo 4)
+    Assert.That(optimum.Converged, equalTo 3)
+    // log p(x | z) has a deviation of about 1.2 nats under q, so a check (100 steps of 2,000 samples) one of 0.0027. The best of the last ten or so
+    // checks may owe four of these to luck: that much can be missing. Quadratic expansions of the ELBO, 1/2 δᵀ Λ δ for the mean and
+    // 1/4 δ² for a log-variance, turn it into tolerances.
+    let missing = 4.0 * 1.2 / sqrt (2000.0 * 100.0)
+    let covariance = model.PosteriorCovariance()
 
-    for i in 0..3 do
+    for i in 0..2 do
         let exact = model.PosteriorMean rows[i]
-        // Adam at rate α hovers around an optimum of curvature h with variance α s / 2h, s the gradient's noise: here deviations
-        // below 0.01 in μ and in log σ². Tolerance: four of them.
         for j in 0..2 do
-            Assert.That(mean[3 * i + j], within 0.04 exact[j])
-            Assert.That(logVariance[3 * i + j], within 0.04 (log variance[j]))
+            Assert.That(mean[3 * i + j], within (sqrt (2.0 * missing * covariance[j, j])) exact[j])
+            Assert.That(logVariance[3 * i + j], within (sqrt (4.0 * missing)) (log variance[j]))
 
         let shortfall =
             model.ExactElbo(rows[i], exact, variance) - model.ExactElbo(rows[i], mean[3 * i .. 3 * i + 2], Array.map exp logVariance[3 * i .. 3 * i + 2])
 
-        Assert.That(shortfall, Is.InRange(0.0, 0.005))
+        Assert.That(shortfall, Is.InRange(0.0, missing))
 
 [<Test>]
 let ``checks, patience and the λ that is kept follow the rule of the paper`` () =

@@ -43,7 +43,10 @@ let ``an MLP is its layers one after the other`` () =
     equal 5 mlp.Outputs
     equal (4L * 3L + 3L + 3L * 5L + 5L) parameters.NumberCount
     let x = Tensor.Create(device, Shape(2, 4), Array.init 8 (fun i -> float i - 3.5))
-    let expected = x.Linear(parameters[0], parameters[1], Activation.Elu).Linear(parameters[2], parameters[3], Activation.Elu)
+
+    let expected =
+        x.Linear(parameters[0], parameters[1], Activation.Elu).Linear(parameters[2], parameters[3], Activation.Elu)
+
     equal (expected.ToArray()) (mlp.Forward(parameters, x).ToArray())
 
 [<Test>]
@@ -64,7 +67,12 @@ let ``initial weights are uniform on ±√(6 / (in + out)) and differ from layer
     holds "all within the bound" (Array.forall (fun w -> abs w <= bound) first)
     // 10,000 uniform numbers: the mean has a standard deviation of bound/√30,000, the mean square bound²·√(4/45)/100 about bound²/3.
     near (4.0 * bound / sqrt 30000.0) 0.0 (Array.average first)
-    near (4.0 * bound * bound * sqrt (4.0 / 45.0) / 100.0) (bound * bound / 3.0) (Array.averageBy (fun w -> w * w) first)
+
+    near
+        (4.0 * bound * bound * sqrt (4.0 / 45.0) / 100.0)
+        (bound * bound / 3.0)
+        (Array.averageBy (fun w -> w * w) first)
+
     holds "the layers differ" (first <> second)
 
 [<Test>]
@@ -84,11 +92,18 @@ let ``a layer computes with other values of the same names`` () =
     let parameters = ParameterSet device
     let layer = Linear(parameters, "layer", 2, 1, Activation.Identity, stream)
     let x = Tensor.Create(device, Shape(1, 2), [| 1.0; 2.0 |])
-    let other = parameters.With(ReadOnlySpan [| Tensor.Create(device, Shape(1, 2), [| 10.0; 20.0 |]); Tensor.Filled(device, Shape 1, 5.0) |])
+
+    let other =
+        parameters.With(
+            ReadOnlySpan [| Tensor.Create(device, Shape(1, 2), [| 10.0; 20.0 |]); Tensor.Filled(device, Shape 1, 5.0) |]
+        )
+
     equal 55.0 (layer.Forward(other, x).ToDouble())
     holds "the layer's own values are unchanged" (layer.Forward(parameters, x).ToDouble() <> 55.0)
     equal (List.ofSeq parameters.Names) (List.ofSeq other.Names)
-    throws<ShapeException> [ "ParameterSet.With"; "1"; "2" ] (fun () -> parameters.With(ReadOnlySpan [| parameters[0] |]) |> ignore)
+
+    throws<ShapeException> [ "ParameterSet.With"; "1"; "2" ] (fun () ->
+        parameters.With(ReadOnlySpan [| parameters[0] |]) |> ignore)
 
     throws<ShapeException> [ "layer.bias"; "[1]"; "[1, 2]" ] (fun () ->
         parameters.With(ReadOnlySpan [| parameters[0]; parameters[0] |]) |> ignore)

@@ -60,10 +60,16 @@ let ``after a reset Adam is as new`` () =
     let gradients = gradientsOf (Random 4) 6 5
     let p = vector device (Array.zeroCreate 5)
     let adam = Adam([ p ], AdamOptions())
-    for g in gradients do adam.Ascend(ReadOnlySpan [| vector device g |])
+
+    for g in gradients do
+        adam.Ascend(ReadOnlySpan [| vector device g |])
+
     let middle = p.ToArray()
     adam.Reset()
-    for g in gradients do adam.Ascend(ReadOnlySpan [| vector device g |])
+
+    for g in gradients do
+        adam.Ascend(ReadOnlySpan [| vector device g |])
+
     close "p" 1e-15 (List.last (byHand (AdamOptions()) gradients middle)) (p.ToArray())
 
 [<Test>]
@@ -96,16 +102,24 @@ let ``gradients must fit the parameters`` () =
     let device = ReferenceDevice.Instance
     let p = vector device [| 0.0; 1.0 |]
     let adam = Adam([ p ], AdamOptions())
-    throws<ShapeException> [ "Adam"; "[3]"; "[2]" ] (fun () -> adam.Ascend(ReadOnlySpan [| vector device [| 1.0; 1.0; 1.0 |] |]))
+
+    throws<ShapeException> [ "Adam"; "[3]"; "[2]" ] (fun () ->
+        adam.Ascend(ReadOnlySpan [| vector device [| 1.0; 1.0; 1.0 |] |]))
+
     throws<ShapeException> [ "Adam"; "0"; "1" ] (fun () -> adam.Ascend(ReadOnlySpan<Tensor>()))
-    throws<DeviceMismatchException> [ "Adam"; "cpu"; "reference" ] (fun () -> adam.Ascend(ReadOnlySpan [| vector CpuDevice.Instance [| 1.0; 1.0 |] |]))
+
+    throws<DeviceMismatchException> [ "Adam"; "cpu"; "reference" ] (fun () ->
+        adam.Ascend(ReadOnlySpan [| vector CpuDevice.Instance [| 1.0; 1.0 |] |]))
 
 [<Test>]
 let ``a refused step changes nothing`` () =
     let device = ReferenceDevice.Instance
     let p, q = vector device [| 0.0 |], vector device [| 0.0 |]
     let adam = Adam([ p; q ], AdamOptions(LearningRate = 0.1, Epsilon = 0.0))
-    throws<ShapeException> [ "Adam" ] (fun () -> adam.Ascend(ReadOnlySpan [| vector device [| 1.0 |]; vector device [| 1.0; 2.0 |] |]))
+
+    throws<ShapeException> [ "Adam" ] (fun () ->
+        adam.Ascend(ReadOnlySpan [| vector device [| 1.0 |]; vector device [| 1.0; 2.0 |] |]))
+
     equal 0.0 (p.ToDouble())
     // The next step is the first: 0.1 exactly, whatever the gradient's size.
     adam.Ascend(ReadOnlySpan [| vector device [| 5.0 |]; vector device [| -5.0 |] |])

@@ -60,7 +60,12 @@ type Buffer(device: Device, elementType: ElementType, values: float[]) =
         member _.Dispose() = device.Free(address, bytes)
 
 /// What a primitive leaves in its last buffer, which starts as NaNs. The other buffers hold the given numbers.
-let run (device: Device) (inputs: (ElementType * float[]) list) (outputType, outputLength) (action: Storage list -> unit) =
+let run
+    (device: Device)
+    (inputs: (ElementType * float[]) list)
+    (outputType, outputLength)
+    (action: Storage list -> unit)
+    =
     let typeOn elementType = if device.Real = ElementType.Float64 then ElementType.Float64 else elementType
     let buffers = inputs |> List.map (fun (t, values) -> new Buffer(device, typeOn t, values))
     use output = new Buffer(device, typeOn outputType, Array.create outputLength nan)
@@ -77,8 +82,31 @@ let run (device: Device) (inputs: (ElementType * float[]) list) (outputType, out
             (buffer :> IDisposable).Dispose()
 
 let edges =
-    [| 0.0; -0.0; 1.0; -1.0; 1e-3; -1e-3; 100.0; -100.0; 30.0; -30.0; 0.5; -0.5; infinity; -infinity; nan
-       float Single.Epsilon; -(float Single.Epsilon); 1e-40; -1e-40; float Single.MaxValue; float Single.MinValue; 88.0; -88.0; 1e-7; -1e-7 |]
+    [| 0.0
+       -0.0
+       1.0
+       -1.0
+       1e-3
+       -1e-3
+       100.0
+       -100.0
+       30.0
+       -30.0
+       0.5
+       -0.5
+       infinity
+       -infinity
+       nan
+       float Single.Epsilon
+       -(float Single.Epsilon)
+       1e-40
+       -1e-40
+       float Single.MaxValue
+       float Single.MinValue
+       88.0
+       -88.0
+       1e-7
+       -1e-7 |]
     |> Array.map (float32 >> float)
 
 /// Normal numbers rounded to float32; every tenth one is an edge value where asked for.
@@ -97,26 +125,38 @@ let ordinary = numbers false
 let ulps (exact: float) (obtained: float) =
     let nearest = float32 exact
 
-    if Double.IsNaN exact then (if Double.IsNaN obtained then 0.0 else infinity)
-    elif float nearest = obtained then 0.0
-    elif not (Single.IsFinite nearest && Double.IsFinite obtained) then infinity
-    else abs (obtained - exact) / (float (MathF.BitIncrement(abs nearest)) - float (abs nearest))
+    if Double.IsNaN exact then
+        (if Double.IsNaN obtained then 0.0 else infinity)
+    elif float nearest = obtained then
+        0.0
+    elif not (Single.IsFinite nearest && Double.IsFinite obtained) then
+        infinity
+    else
+        abs (obtained - exact) / (float (MathF.BitIncrement(abs nearest)) - float (abs nearest))
 
 let requireUlps what limit (exact: float[]) (obtained: float[]) =
-    Array.iteri2 (fun i e o -> if not (ulps e o <= limit) then Assert.Fail $"{what}, element {i}: {o:R} instead of {e:R}, {ulps e o} ulps") exact obtained
+    Array.iteri2
+        (fun i e o ->
+            if not (ulps e o <= limit) then
+                Assert.Fail $"{what}, element {i}: {o:R} instead of {e:R}, {ulps e o} ulps")
+        exact
+        obtained
 
 /// |obtained - exact| at most bound; both NaN or the same infinity otherwise.
 let requireWithin what (bounds: float[]) (exact: float[]) (obtained: float[]) =
     for i in 0 .. exact.Length - 1 do
         let agree =
-            exact[i] = obtained[i] || (Double.IsNaN exact[i] && Double.IsNaN obtained[i]) || abs (exact[i] - obtained[i]) <= bounds[i] + 1e-44
+            exact[i] = obtained[i]
+            || (Double.IsNaN exact[i] && Double.IsNaN obtained[i])
+            || abs (exact[i] - obtained[i]) <= bounds[i] + 1e-44
 
         if not agree then
             Assert.Fail $"{what}, element {i}: {obtained[i]:R} instead of {exact[i]:R}, allowed {bounds[i]:R}"
 
     equal exact.Length obtained.Length
 
-let compare inputs output action = run reference inputs output (action reference), run cpu inputs output (action cpu)
+let compare inputs output action =
+    run reference inputs output (action reference), run cpu inputs output (action cpu)
 
 let F32, F64 = ElementType.Float32, ElementType.Float64
 let lengths = [ 0; 1; 2; 3; 7; 8; 15; 16; 17; 31; 32; 33; 63; 64; 65; 100; 1000 ]

@@ -16,21 +16,47 @@ let private large: (string * (unit -> float[])) list =
     let wide = ordinary 7 (m * n)
     let stream = RandomStream(9UL, RandomPurpose.Test)
 
-    [ "MatrixProduct", fun () -> run cpu [ F32, x; F32, w ] (F32, m * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, s[2], m, n, k))
-      "MatrixProduct of transposed", fun () -> run cpu [ F32, x; F32, wide ] (F32, k * n) (fun s -> cpu.MatrixProduct(s[0], true, s[1], false, s[2], k, n, m))
-      "Linear", fun () -> run cpu [ F32, x; F32, w; F32, b ] (F32, m * n) (fun s -> cpu.Linear(s[0], s[1], s[2], Activation.Elu, s[3], m, n, k))
-      "BernoulliLogLikelihood", fun () -> run cpu [ F32, a; F32, data ] (F64, m) (fun s -> cpu.BernoulliLogLikelihood(s[0], s[1], 1, s[2], m, 784))
+    [ "MatrixProduct",
+      fun () ->
+          run cpu [ F32, x; F32, w ] (F32, m * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, s[2], m, n, k))
+      "MatrixProduct of transposed",
+      fun () ->
+          run cpu [ F32, x; F32, wide ] (F32, k * n) (fun s ->
+              cpu.MatrixProduct(s[0], true, s[1], false, s[2], k, n, m))
+      "Linear",
+      fun () ->
+          run cpu [ F32, x; F32, w; F32, b ] (F32, m * n) (fun s ->
+              cpu.Linear(s[0], s[1], s[2], Activation.Elu, s[3], m, n, k))
+      "BernoulliLogLikelihood",
+      fun () ->
+          run cpu [ F32, a; F32, data ] (F64, m) (fun s -> cpu.BernoulliLogLikelihood(s[0], s[1], 1, s[2], m, 784))
       "BernoulliLogLikelihoodAdjoint",
-      fun () -> run cpu [ F32, a; F32, data; F64, g ] (F32, m * 784) (fun s -> cpu.BernoulliLogLikelihoodAdjoint(s[0], s[1], 1, s[2], s[3], m, 784))
-      "Sum over the last axis", fun () -> run cpu [ F32, wide ] (F64, m) (fun s -> cpu.Reduce(Reduction.Sum, s[0], m, n, 1, s[1]))
-      "Sum over the first axis", fun () -> run cpu [ F32, wide ] (F32, n) (fun s -> cpu.Reduce(Reduction.Sum, s[0], 1, m, n, s[1]))
-      "Sum over a middle axis", fun () -> run cpu [ F32, a ] (F32, m * 7) (fun s -> cpu.Reduce(Reduction.Sum, s[0], m, 112, 7, s[1]))
-      "Max over the first axis", fun () -> run cpu [ F32, wide ] (F32, n) (fun s -> cpu.Reduce(Reduction.Max, s[0], 1, m, n, s[1]))
+      fun () ->
+          run cpu [ F32, a; F32, data; F64, g ] (F32, m * 784) (fun s ->
+              cpu.BernoulliLogLikelihoodAdjoint(s[0], s[1], 1, s[2], s[3], m, 784))
+      "Sum over the last axis",
+      fun () -> run cpu [ F32, wide ] (F64, m) (fun s -> cpu.Reduce(Reduction.Sum, s[0], m, n, 1, s[1]))
+      "Sum over the first axis",
+      fun () -> run cpu [ F32, wide ] (F32, n) (fun s -> cpu.Reduce(Reduction.Sum, s[0], 1, m, n, s[1]))
+      "Sum over a middle axis",
+      fun () -> run cpu [ F32, a ] (F32, m * 7) (fun s -> cpu.Reduce(Reduction.Sum, s[0], m, 112, 7, s[1]))
+      "Max over the first axis",
+      fun () -> run cpu [ F32, wide ] (F32, n) (fun s -> cpu.Reduce(Reduction.Max, s[0], 1, m, n, s[1]))
       "Softplus", fun () -> run cpu [ F32, wide ] (F32, m * n) (fun s -> cpu.Unary(UnaryFunction.Softplus, s[0], s[1]))
       "Affine", fun () -> run cpu [ F32, wide ] (F32, m * n) (fun s -> cpu.Affine(s[0], 0.3, -0.7, s[1]))
-      "Divide", fun () -> let shape = Shape(m * n) in run cpu [ F32, wide; F32, [| 3.0 |] ] (F32, m * n) (fun s -> cpu.Binary(BinaryFunction.Divide, s[0], shape, s[1], Shape 1, s[2], shape))
-      "ActivationAdjoint", fun () -> run cpu [ F32, wide; F32, wide ] (F32, m * n) (fun s -> cpu.ActivationAdjoint(Activation.Tanh, s[0], s[1], s[2]))
-      "FillNormal", fun () -> run cpu [] (F32, 100 * 333) (fun s -> cpu.FillNormal(stream, ReadOnlySpan [| 0..99 |], 0, 0, 0L, 333, s[0])) ]
+      "Divide",
+      fun () ->
+          let shape = Shape(m * n) in
+
+          run cpu [ F32, wide; F32, [| 3.0 |] ] (F32, m * n) (fun s ->
+              cpu.Binary(BinaryFunction.Divide, s[0], shape, s[1], Shape 1, s[2], shape))
+      "ActivationAdjoint",
+      fun () ->
+          run cpu [ F32, wide; F32, wide ] (F32, m * n) (fun s ->
+              cpu.ActivationAdjoint(Activation.Tanh, s[0], s[1], s[2]))
+      "FillNormal",
+      fun () ->
+          run cpu [] (F32, 100 * 333) (fun s -> cpu.FillNormal(stream, ReadOnlySpan [| 0..99 |], 0, 0, 0L, 333, s[0])) ]
 
 [<Test>]
 let ``results have the same bits with one, two and three threads`` () =
@@ -52,17 +78,30 @@ let private byRow: (string * (int[] -> float[])) list =
     let a, data, g = logits false 4 (37 * 100), pixels 5 (37 * 100), ordinary 6 37
     let stream = RandomStream(9UL, RandomPurpose.Test)
 
-    [ "Linear", fun r -> run cpu [ F32, rows x r; F32, w; F32, b ] (F32, r.Length * n) (fun s -> cpu.Linear(s[0], s[1], s[2], Activation.Tanh, s[3], r.Length, n, k))
-      "MatrixProduct", fun r -> run cpu [ F32, rows x r; F32, w ] (F32, r.Length * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, s[2], r.Length, n, k))
+    [ "Linear",
+      fun r ->
+          run cpu [ F32, rows x r; F32, w; F32, b ] (F32, r.Length * n) (fun s ->
+              cpu.Linear(s[0], s[1], s[2], Activation.Tanh, s[3], r.Length, n, k))
+      "MatrixProduct",
+      fun r ->
+          run cpu [ F32, rows x r; F32, w ] (F32, r.Length * n) (fun s ->
+              cpu.MatrixProduct(s[0], false, s[1], true, s[2], r.Length, n, k))
       "BernoulliLogLikelihood",
-      fun r -> run cpu [ F32, rows a r; F32, rows data r ] (F64, r.Length) (fun s -> cpu.BernoulliLogLikelihood(s[0], s[1], 1, s[2], r.Length, 100))
+      fun r ->
+          run cpu [ F32, rows a r; F32, rows data r ] (F64, r.Length) (fun s ->
+              cpu.BernoulliLogLikelihood(s[0], s[1], 1, s[2], r.Length, 100))
       "BernoulliLogLikelihoodAdjoint",
       fun r ->
           run cpu [ F32, rows a r; F32, rows data r; F64, rows g r ] (F32, r.Length * 100) (fun s ->
               cpu.BernoulliLogLikelihoodAdjoint(s[0], s[1], 1, s[2], s[3], r.Length, 100))
-      "Sum", fun r -> run cpu [ F32, rows a r ] (F64, r.Length) (fun s -> cpu.Reduce(Reduction.Sum, s[0], r.Length, 100, 1, s[1]))
-      "Sum of float64", fun r -> run cpu [ F64, rows a r ] (F64, r.Length) (fun s -> cpu.Reduce(Reduction.Sum, s[0], r.Length, 100, 1, s[1]))
-      "FillNormal", fun r -> run cpu [] (F32, r.Length * 77) (fun s -> cpu.FillNormal(stream, ReadOnlySpan r, 1, 2, 0L, 77, s[0])) ]
+      "Sum",
+      fun r ->
+          run cpu [ F32, rows a r ] (F64, r.Length) (fun s -> cpu.Reduce(Reduction.Sum, s[0], r.Length, 100, 1, s[1]))
+      "Sum of float64",
+      fun r ->
+          run cpu [ F64, rows a r ] (F64, r.Length) (fun s -> cpu.Reduce(Reduction.Sum, s[0], r.Length, 100, 1, s[1]))
+      "FillNormal",
+      fun r -> run cpu [] (F32, r.Length * 77) (fun s -> cpu.FillNormal(stream, ReadOnlySpan r, 1, 2, 0L, 77, s[0])) ]
 
 [<Test>]
 let ``a row evaluated alone or elsewhere in a batch has the same bits`` () =
@@ -89,7 +128,8 @@ let ``a datapoint's samples share its data as if it were copied`` () =
 
     for device in [ cpu; reference ] do
         let value x repeat =
-            run device [ F32, a; F32, x ] (F64, rows) (fun s -> device.BernoulliLogLikelihood(s[0], s[1], repeat, s[2], rows, columns))
+            run device [ F32, a; F32, x ] (F64, rows) (fun s ->
+                device.BernoulliLogLikelihood(s[0], s[1], repeat, s[2], rows, columns))
 
         let adjoint x repeat =
             run device [ F32, a; F32, x; F64, g ] (F32, rows * columns) (fun s ->

@@ -23,14 +23,20 @@ let private reductionGrid =
 let ``sums along an axis are accumulated in float64`` () =
     for outer, reduced, inner in reductionGrid do
         let x = ordinary (outer + reduced) (outer * reduced * inner)
-        let absolute = Array.zeroCreate<float> (outer * inner)
-        x |> Array.iteri (fun i v -> let at = i / (reduced * inner) * inner + i % inner in absolute[at] <- absolute[at] + abs v)
+        let absolute = Array.zeroCreate<float>(outer * inner)
+
+        x
+        |> Array.iteri (fun i v ->
+            let at = i / (reduced * inner) * inner + i % inner in absolute[at] <- absolute[at] + abs v)
 
         for source, target in [ F32, F32; F32, F64; F64, F64 ] do
             let exact, obtained =
-                compare [ source, x ] (target, outer * inner) (fun device s -> device.Reduce(Reduction.Sum, s[0], outer, reduced, inner, s[1]))
+                compare [ source, x ] (target, outer * inner) (fun device s ->
+                    device.Reduce(Reduction.Sum, s[0], outer, reduced, inner, s[1]))
 
-            let bounds = Array.map2 (fun a e -> 1e-14 * a + (if target = F32 then 2.0 * epsilon * abs e else 0.0)) absolute exact
+            let bounds =
+                Array.map2 (fun a e -> 1e-14 * a + (if target = F32 then 2.0 * epsilon * abs e else 0.0)) absolute exact
+
             requireWithin $"Sum of [{outer}, {reduced}, {inner}]" bounds exact obtained
 
 [<Test>]
@@ -39,13 +45,19 @@ let ``maxima along an axis are exact, and NaN wins`` () =
         for x in [ ordinary reduced (outer * reduced * inner); numbers true reduced (outer * reduced * inner) ] do
             for source, target in [ F32, F32; F64, F64 ] do
                 let exact, obtained =
-                    compare [ source, x ] (target, outer * inner) (fun device s -> device.Reduce(Reduction.Max, s[0], outer, reduced, inner, s[1]))
+                    compare [ source, x ] (target, outer * inner) (fun device s ->
+                        device.Reduce(Reduction.Max, s[0], outer, reduced, inner, s[1]))
 
                 equal exact obtained
 
 [<Test>]
 let ``sums with infinities and NaN are what float64 gives`` () =
-    for values in [ [| 1.0; infinity |]; [| infinity; -infinity |]; [| nan; 1.0 |]; [| -infinity; 3.0 |]; [| float Single.MaxValue; float Single.MaxValue |] ] do
+    for values in
+        [ [| 1.0; infinity |]
+          [| infinity; -infinity |]
+          [| nan; 1.0 |]
+          [| -infinity; 3.0 |]
+          [| float Single.MaxValue; float Single.MaxValue |] ] do
         for n in [ 2; 16; 33; 100 ] do
             let x = Array.append values (ordinary n (n - 2))
 
@@ -69,18 +81,29 @@ let ``matrix products in all four orientations`` () =
         [ for m in sizes do
               for n in sizes do
                   // The whole grid is for the soak run.
-                  if soak then yield! [ for k in some -> m, n, k ]
-                  else m, n, some[random.Next some.Length]
-          for k in some do 13, 33, k ]
+                  if soak then
+                      yield! [ for k in some -> m, n, k ]
+                  else
+                      m, n, some[random.Next some.Length]
+          for k in some do
+              13, 33, k ]
 
     for m, n, k in cases do
         for transposeA in [ false; true ] do
             for transposeB in [ false; true ] do
                 let a, b = ordinary (m + k) (m * k), ordinary (n + k) (n * k)
-                let multiply (device: Device) (s: Storage list) = device.MatrixProduct(s[0], transposeA, s[1], transposeB, s[2], m, n, k)
+
+                let multiply (device: Device) (s: Storage list) =
+                    device.MatrixProduct(s[0], transposeA, s[1], transposeB, s[2], m, n, k)
+
                 let exact, obtained = compare [ F32, a; F32, b ] (F32, m * n) multiply
                 let scale = run reference [ F64, absolute a; F64, absolute b ] (F64, m * n) (multiply reference)
-                requireWithin $"[{m}, {k}]·[{k}, {n}]" (Array.map (fun s -> float (k + 2) * epsilon * s) scale) exact obtained
+
+                requireWithin
+                    $"[{m}, {k}]·[{k}, {n}]"
+                    (Array.map (fun s -> float (k + 2) * epsilon * s) scale)
+                    exact
+                    obtained
 
 [<Test>]
 let ``linear layers with every activation`` () =
@@ -95,7 +118,11 @@ let ``linear layers with every activation`` () =
                 let exact, obtained = compare [ F32, x; F32, w; F32, b ] (F32, m * n) (apply activation)
 
                 let scale =
-                    run reference [ F64, absolute x; F64, absolute w; F64, absolute b ] (F64, m * n) (apply Activation.Identity reference)
+                    run
+                        reference
+                        [ F64, absolute x; F64, absolute w; F64, absolute b ]
+                        (F64, m * n)
+                        (apply Activation.Identity reference)
 
                 let bounds = Array.map2 (fun s e -> float (k + 2) * epsilon * s + 8.0 * epsilon * abs e) scale exact
                 requireWithin $"{activation} of [{m}, {k}]·[{k}, {n}]" bounds exact obtained
@@ -106,7 +133,10 @@ let ``an infinity or NaN in a product stays in its row or column`` () =
         for m, n, k in [ 3, 5, 2; 17, 33, 16; 31, 15, 40 ] do
             let a, b = ordinary 1 (m * k), ordinary 2 (k * n)
             a[(m - 1) * k + k / 2] <- bad
-            let exact, obtained = compare [ F32, a; F32, b ] (F32, m * n) (fun device s -> device.MatrixProduct(s[0], false, s[1], false, s[2], m, n, k))
+
+            let exact, obtained =
+                compare [ F32, a; F32, b ] (F32, m * n) (fun device s ->
+                    device.MatrixProduct(s[0], false, s[1], false, s[2], m, n, k))
 
             let bounds = Array.create (m * n) 1e-4
             requireWithin "product" bounds exact obtained
@@ -123,25 +153,44 @@ let ``Bernoulli log-likelihoods and their adjoints`` () =
             let rows = datapoints * repeat
 
             for extreme in [ false; true ] do
-                let a, x, g = logits extreme columns (rows * columns), pixels rows (datapoints * columns), ordinary 9 rows
+                let a, x, g =
+                    logits extreme columns (rows * columns), pixels rows (datapoints * columns), ordinary 9 rows
 
                 let exact, obtained =
-                    compare [ F32, a; F32, x ] (F64, rows) (fun device s -> device.BernoulliLogLikelihood(s[0], s[1], repeat, s[2], rows, columns))
+                    compare [ F32, a; F32, x ] (F64, rows) (fun device s ->
+                        device.BernoulliLogLikelihood(s[0], s[1], repeat, s[2], rows, columns))
 
-                let scale = Array.init rows (fun r -> Seq.sum (seq { for c in 0 .. columns - 1 -> abs a[r * columns + c] + softplus a[r * columns + c] }))
-                requireWithin $"log-likelihood of {rows} x {columns}" (Array.map (fun s -> 6.0 * epsilon * s) scale) exact obtained
+                let scale =
+                    Array.init rows (fun r ->
+                        Seq.sum (
+                            seq { for c in 0 .. columns - 1 -> abs a[r * columns + c] + softplus a[r * columns + c] }
+                        ))
+
+                requireWithin
+                    $"log-likelihood of {rows} x {columns}"
+                    (Array.map (fun s -> 6.0 * epsilon * s) scale)
+                    exact
+                    obtained
 
                 let exact, obtained =
                     compare [ F32, a; F32, x; F64, g ] (F32, rows * columns) (fun device s ->
                         device.BernoulliLogLikelihoodAdjoint(s[0], s[1], repeat, s[2], s[3], rows, columns))
 
-                requireWithin $"adjoint of {rows} x {columns}" (Array.init (rows * columns) (fun i -> 6.0 * epsilon * abs g[i / columns])) exact obtained
+                requireWithin
+                    $"adjoint of {rows} x {columns}"
+                    (Array.init (rows * columns) (fun i -> 6.0 * epsilon * abs g[i / columns]))
+                    exact
+                    obtained
 
 [<TestCase(100.0, 1.0, -3.720075976020836e-44)>]
 [<TestCase(-100.0, 1.0, -100.0)>]
 [<TestCase(100.0, 0.0, -100.0)>]
 [<TestCase(-100.0, 0.0, -3.720075976020836e-44)>]
-let ``a Bernoulli pixel at a logit of 100 neither overflows nor is clamped`` (logit: float) (x: float) (logProbability: float) =
+let ``a Bernoulli pixel at a logit of 100 neither overflows nor is clamped``
+    (logit: float)
+    (x: float)
+    (logProbability: float)
+    =
     // e^-100 = 3.720075976020836e-44 (mpmath), and log(1 + e^-100) is the same number to double precision.
     let act (device: Device) (s: Storage list) = device.BernoulliLogLikelihood(s[0], s[1], 1, s[2], 1, 1)
     let exact, obtained = compare [ F32, [| logit |]; F32, [| x |] ] (F64, 1) act
@@ -159,12 +208,19 @@ let ``normals are the same on every device, bit for bit`` () =
     for rowLength in [ 0; 1; 2; 15; 16; 17; 64; 65; 300; 1000 ] do
         for offset in [ 0L; 1L; 100L ] do
             let datapoints = [| 7; 0; 7; 100000 |]
-            let act (device: Device) (s: Storage list) = device.FillNormal(stream, ReadOnlySpan datapoints, 3, 2, offset, rowLength, s[0])
+
+            let act (device: Device) (s: Storage list) =
+                device.FillNormal(stream, ReadOnlySpan datapoints, 3, 2, offset, rowLength, s[0])
+
             let exact, obtained = compare [] (F32, 4 * rowLength) act
             equal (bits exact) (bits obtained)
             // A row is a function of its datapoint, and the offset skips numbers.
             equal obtained[2 * rowLength .. 3 * rowLength - 1] (obtained[.. rowLength - 1])
-            let alone = run cpu [] (F32, rowLength + int offset) (fun s -> cpu.FillNormal(stream, ReadOnlySpan [| 100000 |], 3, 2, 0L, rowLength + int offset, s[0]))
+
+            let alone =
+                run cpu [] (F32, rowLength + int offset) (fun s ->
+                    cpu.FillNormal(stream, ReadOnlySpan [| 100000 |], 3, 2, 0L, rowLength + int offset, s[0]))
+
             equal alone[int offset ..] (obtained[3 * rowLength ..])
 
 [<Test>]
@@ -172,7 +228,11 @@ let ``Adam updates parameters and moments in place`` () =
     let step = AdamStep(1e-3, 0.9, 0.999, 1e-8, 1.0 - Math.Pow(0.9, 3.0), 1.0 - Math.Pow(0.999, 3.0))
 
     for n in 20000 :: lengths do
-        let g, m, v, p = ordinary 1 n, ordinary 2 n |> Array.map (fun v -> float (float32 (0.1 * v))), ordinary 3 n |> Array.map abs, ordinary 4 n
+        let g, m, v, p =
+            ordinary 1 n,
+            ordinary 2 n |> Array.map (fun v -> float (float32 (0.1 * v))),
+            ordinary 3 n |> Array.map abs,
+            ordinary 4 n
 
         let update (device: Device) =
             let typeOf = device.Real
@@ -201,4 +261,6 @@ let ``what the CPU device only computes in float32 is refused in float64`` () =
     refuses (fun () -> cpu.MatrixProduct(x.Storage, false, x.Storage, false, x.Storage, 2, 2, 2))
     refuses (fun () -> cpu.Linear(x.Storage, x.Storage, x.Storage, Activation.Elu, x.Storage, 2, 2, 2))
     refuses (fun () -> cpu.BernoulliLogLikelihood(x.Storage, x.Storage, 1, x.Storage, 2, 2))
-    refuses (fun () -> let step = AdamStep(1, 0, 0, 0, 1, 1) in cpu.Adam(&step, x.Storage, x.Storage, x.Storage, x.Storage))
+
+    refuses (fun () ->
+        let step = AdamStep(1, 0, 0, 0, 1, 1) in cpu.Adam(&step, x.Storage, x.Storage, x.Storage, x.Storage))

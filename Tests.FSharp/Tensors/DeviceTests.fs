@@ -49,13 +49,20 @@ let ``gathered and selected rows are copies`` () =
             let x, y = numbers true 1 (rows * columns), numbers true 2 (rows * columns)
             let indices = [| 4; 0; 0; 3 |]
             let row (from: float[]) r = from[r * columns .. (r + 1) * columns - 1]
-            let gathered = run cpu [ elementType, x ] (elementType, 4 * columns) (fun s -> cpu.GatherRows(s[0], ReadOnlySpan indices, columns, s[1]))
+
+            let gathered =
+                run cpu [ elementType, x ] (elementType, 4 * columns) (fun s ->
+                    cpu.GatherRows(s[0], ReadOnlySpan indices, columns, s[1]))
+
             equal (Array.collect (row x) indices) gathered
 
             for maskType in [ F32; F64 ] do
                 let mask = [| 0.0; 1.0; -0.0; nan; 2.0 |]
                 let act (device: Device) (s: Storage list) = device.SelectRows(s[0], s[1], s[2], s[3], rows, columns)
-                let exact, obtained = compare [ maskType, mask; elementType, x; elementType, y ] (elementType, rows * columns) act
+
+                let exact, obtained =
+                    compare [ maskType, mask; elementType, x; elementType, y ] (elementType, rows * columns) act
+
                 equal exact obtained
                 let chosen = Array.collect (fun r -> if mask[r] <> 0.0 then row x r else row y r) [| 0..4 |]
                 equal chosen obtained
@@ -104,13 +111,15 @@ let ``float64 numbers on the CPU device are computed as on the reference device`
 
     for f in Enum.GetValues<BinaryFunction>() do
         let exact, obtained =
-            compare [ F64, x; F64, y ] (F64, 100) (fun device s -> device.Binary(f, s[0], shape, s[1], shape, s[2], shape))
+            compare [ F64, x; F64, y ] (F64, 100) (fun device s ->
+                device.Binary(f, s[0], shape, s[1], shape, s[2], shape))
 
         equalFor (string f) exact obtained
 
     for activation in Enum.GetValues<Activation>() do
         let exact, obtained =
-            compare [ F64, x; F64, y ] (F64, 100) (fun device s -> device.ActivationAdjoint(activation, s[0], s[1], s[2]))
+            compare [ F64, x; F64, y ] (F64, 100) (fun device s ->
+                device.ActivationAdjoint(activation, s[0], s[1], s[2]))
 
         equalFor (string activation) exact obtained
 
@@ -122,19 +131,31 @@ let ``affine functions round once`` () =
     for n in 20000 :: lengths do
         for scale, shift in [ 1.0, 0.0; -0.5, 3.25; 1.5, -1e10; 0.0, 1.0; -1.0, 0.1 ] do
             let shift = float (float32 shift)
-            let exact, obtained = compare [ F32, numbers true n n ] (F32, n) (fun device s -> device.Affine(s[0], scale, shift, s[1]))
+
+            let exact, obtained =
+                compare [ F32, numbers true n n ] (F32, n) (fun device s -> device.Affine(s[0], scale, shift, s[1]))
+
             requireUlps $"{scale} x + {shift}" 1.0 exact obtained
 
 /// Two operand shapes and their result. Every axis of the result has its full size in at least one operand.
 let private broadcastPairs =
     gen {
         let! rank = Gen.choose (0, 5)
-        let! sizes = Gen.arrayOfLength rank (Gen.frequency [ 1, Gen.constant 0; 6, Gen.elements [ 1; 2; 3 ]; 3, Gen.elements [ 15; 16; 17; 31; 33 ] ])
-        let sizes = if Array.fold (fun product n -> product * max 1 n) 1 sizes > 60000 then Array.map (min 3) sizes else sizes
+
+        let! sizes =
+            Gen.arrayOfLength
+                rank
+                (Gen.frequency
+                    [ 1, Gen.constant 0; 6, Gen.elements [ 1; 2; 3 ]; 3, Gen.elements [ 15; 16; 17; 31; 33 ] ])
+
+        let sizes =
+            if Array.fold (fun product n -> product * max 1 n) 1 sizes > 60000 then
+                Array.map (min 3) sizes
+            else
+                sizes
         // 0: both full; 1: x repeats; 2: y repeats.
         let! kinds = Gen.arrayOfLength rank (Gen.choose (0, 2))
-        let operand kind =
-            Array.map2 (fun n k -> if k = kind then 1 else n) sizes kinds
+        let operand kind = Array.map2 (fun n k -> if k = kind then 1 else n) sizes kinds
 
         let! dropX, dropY = Gen.two (Gen.elements [ true; false ])
         let drop dropping (operand: int[]) = if dropping then Array.skipWhile ((=) 1) operand else operand
@@ -148,14 +169,16 @@ let private checkBinary (f: BinaryFunction) (x: int[]) (y: int[]) seed =
     let a, b = numbers true seed xShape.Count, numbers true (seed + 1) yShape.Count
 
     let exact, obtained =
-        compare [ F32, a; F32, b ] (F32, zShape.Count) (fun device s -> device.Binary(f, s[0], xShape, s[1], yShape, s[2], zShape))
+        compare [ F32, a; F32, b ] (F32, zShape.Count) (fun device s ->
+            device.Binary(f, s[0], xShape, s[1], yShape, s[2], zShape))
 
     let denormal value = value <> 0.0 && abs value < 1.1754943508222875e-38
     let strict = Array.map2 (fun e o -> if denormal e && ulps e o <= 1.0 then e, e else e, o) exact obtained
     requireUlps $"{f} of {xShape} and {yShape}" 0.0 (Array.map fst strict) (Array.map snd strict)
 
     let exact64, obtained64 =
-        compare [ F64, a; F64, b ] (F64, zShape.Count) (fun device s -> device.Binary(f, s[0], xShape, s[1], yShape, s[2], zShape))
+        compare [ F64, a; F64, b ] (F64, zShape.Count) (fun device s ->
+            device.Binary(f, s[0], xShape, s[1], yShape, s[2], zShape))
 
     equal exact64 obtained64
 
@@ -201,9 +224,11 @@ let ``elementwise functions of two arguments repeat axes of 1 and missing axes``
 
 [<Property(MaxTest = 200)>]
 let ``elementwise functions of two arguments, any broadcasting`` (seed: uint16) =
-    Prop.forAll (Arb.fromGen (Gen.zip broadcastPairs (Gen.elements (Enum.GetValues<BinaryFunction>())))) (fun ((x, y), f) ->
-        checkBinary f x y (int seed)
-        checkBroadcast x y)
+    Prop.forAll
+        (Arb.fromGen (Gen.zip broadcastPairs (Gen.elements (Enum.GetValues<BinaryFunction>()))))
+        (fun ((x, y), f) ->
+            checkBinary f x y (int seed)
+            checkBroadcast x y)
 
 [<Test>]
 let ``adjoints of activations from their outputs`` () =
@@ -214,10 +239,13 @@ let ``adjoints of activations from their outputs`` () =
             let y =
                 match activation with
                 | Activation.Tanh -> ordinary (n + 1) n |> Array.map (fun v -> float (tanh (float32 (3.0 * v))))
-                | Activation.Sigmoid -> ordinary (n + 1) n |> Array.map (fun v -> float (float32 (1.0 / (1.0 + exp (-3.0 * v)))))
-                | _ -> numbers true (n + 1) n |> Array.map (fun v -> if activation = Activation.Elu then max v -1.0 else v)
+                | Activation.Sigmoid ->
+                    ordinary (n + 1) n |> Array.map (fun v -> float (float32 (1.0 / (1.0 + exp (-3.0 * v)))))
+                | _ ->
+                    numbers true (n + 1) n |> Array.map (fun v -> if activation = Activation.Elu then max v -1.0 else v)
 
             let exact, obtained =
-                compare [ F32, y; F32, g ] (F32, n) (fun device s -> device.ActivationAdjoint(activation, s[0], s[1], s[2]))
+                compare [ F32, y; F32, g ] (F32, n) (fun device s ->
+                    device.ActivationAdjoint(activation, s[0], s[1], s[2]))
 
             requireWithin $"{activation} of {n}" (Array.map (fun v -> 4.0 * epsilon * abs v) g) exact obtained

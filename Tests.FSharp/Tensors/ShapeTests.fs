@@ -73,7 +73,8 @@ let rec private rule a b =
     match a, b with
     | [], rest
     | rest, [] -> Some rest
-    | m :: a, n :: b when m = n || m = 1 || n = 1 -> rule a b |> Option.map (fun rest -> (if m = 1 then n else m) :: rest)
+    | m :: a, n :: b when m = n || m = 1 || n = 1 ->
+        rule a b |> Option.map (fun rest -> (if m = 1 then n else m) :: rest)
     | _ -> None
 
 [<Property(MaxTest = 500)>]

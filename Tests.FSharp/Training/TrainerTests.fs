@@ -193,16 +193,3 @@ let ``progress reaches one, and cancellation stops between two steps`` () =
     |> ignore
 
     Assert.That(rule.Steps, equalTo [ 0; 1 ])
-
-[<Test>]
-let ``Burda et al.'s schedule has 3,280 epochs from 1e-3 to 1e-4`` () =
-    let burda = LearningRateSchedule.Burda()
-    Assert.That(burda.Epochs, equalTo 3280)
-    // 0.001 · 10^(-i/7), as the reference rounds them.
-    let rates = [| 1e-3; 7.197e-4; 5.179e-4; 3.728e-4; 2.683e-4; 1.931e-4; 1.389e-4; 1e-4 |]
-    Assert.That([| for stage in burda.Stages -> stage.LearningRate |], near 1e-7 rates)
-    Assert.That([ for stage in burda.Stages -> stage.Epochs ], equalTo [ 1; 3; 9; 27; 81; 243; 729; 2187 ])
-    Assert.That(burda.At 0, equalTo (struct (0, true)))
-    Assert.That(burda.At 4, equalTo (struct (2, true)))
-    Assert.That(burda.At 12, equalTo (struct (2, false)))
-    Assert.That(messageOf<GapLabException> (fun () -> burda.At 3280 |> ignore), Does.Contain "3280 epochs")
