@@ -20,6 +20,11 @@ let published =
         [ "binarized-mnist", [ -89.80; -91.23; -92.57; 1.43; 1.34; 2.77 ]
           "fashion-mnist", [ -97.47; -100.53; -104.75; 3.06; 4.22; 7.28 ] ]
 
+let simdBits =
+    if Vector512.IsHardwareAccelerated then 512
+    elif Vector256.IsHardwareAccelerated then 256
+    else 128
+
 let exitCode =
     Cli.run fsi.CommandLineArgs "Inference gaps of a VAE with a factorised Gaussian posterior." (fun options ->
         let watch = Stopwatch.StartNew()
@@ -84,10 +89,11 @@ let exitCode =
         let table =
             { Title = $"Inference gaps of a VAE on {dataset}, factorised Gaussian (FFG), in nats"
               Notes =
-                [ $"Preset {presetName}, seed {seed}; {vae.Model.Name}, encoder {vae.Inference.Name}; trained on {data.Train.Description}."
+                [ $"Preset {presetName}, seed {seed}; {vae.Model.Name}, encoder {vae.Inference.Name}; trained on {data.Train.Count} images of {data.Train.Description}."
                   $"{settings.Points} random training and test points, the same for every seed. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
-                  "log p̂ is a lower bound: the larger of the averages of IWAE (of q*) and AIS. The amortization and inference gaps are underestimates; the approximation gap errs to an unknown side."
-                  $"Training and local optimisation evaluate the KL analytically. AIS: adaptive steps from 0.1 for each chain, linear schedule. SIMD: {if Vector512.IsHardwareAccelerated then 512 else 256} bits."
+                  "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation."
+                  "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
+                  $"Training and local optimisation evaluate the KL analytically. AIS: adaptive steps from 0.1 for each chain, linear schedule. SIMD: {simdBits} bits."
                   data.Set.Provenance ]
                 @ Suboptimality.settingNotes settings
               Columns = [ "training points"; "test points"; "published (paper's training points)" ]

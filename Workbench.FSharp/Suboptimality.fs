@@ -1,6 +1,7 @@
 namespace GapLab.Workbench
 
 open System
+open System.IO
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Distributions
@@ -126,7 +127,11 @@ module Suboptimality =
             |> List.filter (fun (own, published) -> own <> published)
             |> List.map (fun ((name, own), (_, published)) -> $"differs from the paper: {name} {own} (paper: {published})")
 
-        if List.isEmpty differences then [ "Settings: the paper's." ] else differences
+        if List.isEmpty differences then
+            [ "Settings: the paper's." ]
+        else
+            differences
+            @ [ "With these differences the numbers are no reproduction of the published ones, which stand beside them for orientation." ]
 
     let private device = CpuDevice.Instance
 
@@ -139,6 +144,10 @@ module Suboptimality =
 
     /// Loads a data set with its usual binarization.
     let load (name: string) (folder: string option) (settings: SuboptimalitySettings) =
+        match folder with
+        | Some path when not (Directory.Exists path) -> Cli.fail $"The data folder '{path}' does not exist; check --data."
+        | _ -> ()
+
         let options =
             DataOptions(
                 Folder = Option.toObj folder,
@@ -153,7 +162,11 @@ module Suboptimality =
 
         let train =
             match settings.TrainingImages with
-            | Some count when count < set.Train.Count -> set.Train.Take count
+            | Some count when count < set.Train.Count ->
+                // Files may be sorted, so a part of one is drawn at random: the same part every time.
+                let order = [| 0 .. set.Train.Count - 1 |]
+                RandomStream(0UL, RandomPurpose.Split).Shuffle order
+                set.Train.Select(ReadOnlySpan order[.. count - 1])
             | _ -> set.Train
 
         { Set = set
@@ -167,10 +180,10 @@ module Suboptimality =
         let hidden = List.toArray settings.Hidden
 
         let model =
-            DenseModel(device, settings.LatentSize, ReadOnlySpan hidden, dataSize, Activation.Elu, OutputKind.Bernoulli, initial.Fork 1UL)
+            DenseModel(device, settings.LatentSize, hidden, dataSize, Activation.Elu, OutputKind.Bernoulli, initial.Fork 1UL)
 
         let family = FactorizedGaussian(device, settings.LatentSize)
-        let encoder = Amortized(family, device, dataSize, ReadOnlySpan hidden, Activation.Elu, initial.Fork 2UL)
+        let encoder = Amortized(family, device, dataSize, hidden, Activation.Elu, initial.Fork 2UL)
         Vae(model, family, encoder)
 
     /// Trains with entropy annealing; every epoch is handed to `onEpoch`.
@@ -238,4 +251,4 @@ module Suboptimality =
           Ais = ais
           Gaps = Gaps.Compute([ optimal.Iwae; ais.LogMarginal ], optimal.Elbo, inferred.Elbo, stream RandomPurpose.Bootstrap)
           LocalSteps = optimum.Steps
-          LocallyConverged = optimum.Converged }
+          LocallyConverged = optimum.ConvergedCount }

@@ -48,6 +48,7 @@ public sealed class Ais(AisOptions options) : Bound
         var acceptance = new double[x.Count];
         var effective = new double[x.Count];
         int done = 0;
+        model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
             double[] w = LogWeightsOf(model, x, row, stream, out acceptance[row], cancellation);
@@ -69,7 +70,7 @@ public sealed class Ais(AisOptions options) : Bound
     public double[] LogWeightsOf(
         GenerativeModel model, Observations x, int row, RandomStream stream, out double acceptanceRate, CancellationToken cancellation = default)
     {
-        using var scope = MemoryScope.Enter();
+        using var scope = MemoryScope.Enter(record: false);
         Observations datapoint = x.Select([row]);
         var path = new PriorPath(model, datapoint);
         double[]? frozen = null;
@@ -94,7 +95,7 @@ public sealed class Ais(AisOptions options) : Bound
         long acceptedMoves = 0;
         double[] betas = _options.Betas;
 
-        using var scope = MemoryScope.Enter();
+        using var scope = MemoryScope.Enter(record: false);
         HmcState state = HmcState.At(path, [.. path.SampleStart(new Noise(datapoint, stream, chains)).Levels]);
         // The chains' tensors, overwritten after every transition.
         Tensor[] persistent = [.. state.Position.Concat(state.BaseGradient).Concat(state.SlopeGradient).Select(scope.Copy)];
@@ -110,7 +111,7 @@ public sealed class Ais(AisOptions options) : Bound
                 Array.Fill(adaptation.StepSizes, fixedSteps[t]);
             for (int c = 0; c < chains; c++)
                 uniforms[c] = acceptances.At(index, t).Uniform(c);
-            using (MemoryScope.Enter())
+            using (MemoryScope.Enter(record: false))
             {
                 var noise = new Noise(datapoint, momenta, chains, t);
                 Tensor[] momentum = [.. state.Position.Select((block, level) => noise.Normal(block.Shape[-1], level))];

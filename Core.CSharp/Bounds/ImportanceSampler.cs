@@ -47,6 +47,7 @@ public sealed class ImportanceSampler(int samples = 5000)
         var iwaeError = new double[x.Count];
         var effective = new double[x.Count];
         int done = 0;
+        model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
             double[] w = Weights(model, family, x, lambda, row, stream);
@@ -66,12 +67,12 @@ public sealed class ImportanceSampler(int samples = 5000)
     private double[] Weights(GenerativeModel model, VariationalFamily family, Observations x, LocalParameters lambda, int row, RandomStream stream)
     {
         var w = new double[_samples];
-        using var scope = MemoryScope.Enter();
+        using var scope = MemoryScope.Enter(record: false);
         Observations datapoint = x.Select([row]);
         LocalParameters own = lambda.Select(row);
         for (int first = 0; first < _samples; first += PieceSize)
         {
-            using var piece = MemoryScope.Enter();
+            using var piece = MemoryScope.Enter(record: false);
             var noise = new Noise(datapoint, stream, Math.Min(PieceSize, _samples - first), firstSample: first);
             PosteriorSample q = family.Sample(own, model, noise);
             (model.LogJoint(datapoint, q.Latents) - q.LogDensity).CopyTo(w.AsSpan(first, noise.Samples));

@@ -26,6 +26,7 @@ public sealed class MemoryScope : IDisposable
     private int _count;
     private int _generation;
     private bool _active;
+    private bool _records;
 
     private MemoryScope(int capacity) => _nodes = new TapeNode[capacity];
 
@@ -38,13 +39,18 @@ public sealed class MemoryScope : IDisposable
     /// <summary>How many tensors the scope holds.</summary>
     internal int Count => _count;
 
+    /// <summary>Whether what is computed now on this thread can be differentiated.</summary>
+    internal static bool IsRecording => t_current is { _records: true } && !t_recordingPaused;
+
     /// <summary>Opens a scope on this thread.</summary>
-    public static MemoryScope Enter()
+    /// <param name="record">Whether to keep the tape; without it no gradients can be taken, and operations skip what only gradients need.</param>
+    public static MemoryScope Enter(bool record = true)
     {
         MemoryScope scope = t_spare ?? new MemoryScope(256);
         t_spare = scope._parent;
         scope._parent = t_current;
         scope._active = true;
+        scope._records = record;
         t_current = scope;
         return scope;
     }
@@ -88,7 +94,7 @@ public sealed class MemoryScope : IDisposable
     /// <summary>Notes how a tensor of the current scope came about. Also keeps the inputs alive until here.</summary>
     internal static void Record(Tensor output, Operation operation, OperationAttributes attributes, ReadOnlySpan<Tensor> inputs)
     {
-        if (output.Scope == t_current && !t_recordingPaused)
+        if (IsRecording)
         {
             ref TapeNode node = ref output.Scope!._nodes[output.Index];
             node.Operation = operation;
@@ -103,6 +109,9 @@ public sealed class MemoryScope : IDisposable
         foreach (Tensor input in inputs)
             GC.KeepAlive(input.Scope);
     }
+
+    /// <summary>Keeps a tensor for the adjoint of the operation that made another.</summary>
+    internal static void Save(Tensor output, Tensor saved) => output.Scope!._nodes[output.Index].Saved = saved;
 
     /// <summary>Another tensor over the same numbers.</summary>
     internal static Tensor View(Tensor tensor, Shape shape)

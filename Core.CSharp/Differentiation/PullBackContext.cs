@@ -28,7 +28,8 @@ internal readonly ref struct PullBackContext
 
     public OperationAttributes Attributes => _node.Attributes;
 
-    public int InputCount => _node.InputCount;
+    /// <summary>What the operation kept for its adjoint.</summary>
+    public Tensor Saved => _node.Saved;
 
     /// <summary>Whether the wanted gradients depend on this input at all; nothing is computed for one that they do not.</summary>
     public bool Wants(int input) => _adjoints.Wants(_node.Inputs[input]);

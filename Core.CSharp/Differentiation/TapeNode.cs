@@ -23,6 +23,13 @@ internal struct TapeNode
     /// <summary>What the operation needs to know beside its inputs.</summary>
     public OperationAttributes Attributes;
 
+    /// <summary>What the operation kept for its adjoint beside inputs and output; undefined if nothing.</summary>
+    public Tensor Saved;
+
+    /// <summary>A copy in the order that products read it, and the version it was made of; null if there is none.</summary>
+    public PackedWeight? Packed;
+    public int PackedVersion;
+
     /// <summary>Whether the numbers are those of the first input, under another shape.</summary>
     public bool IsView;
 

@@ -108,6 +108,10 @@ public readonly partial struct Tensor
     /// <param name="sizes">The new sizes.</param>
     public Tensor Reshape(params ReadOnlySpan<int> sizes) => Reshape(new Shape(sizes));
 
+    /// <summary>The same numbers under another shape of equal count, for languages without parameter spans.</summary>
+    /// <param name="sizes">The new sizes.</param>
+    public Tensor Reshape(params int[] sizes) => Reshape(new Shape(sizes));
+
     /// <summary>Repeats axes of size 1, and missing outer axes, to reach a shape.</summary>
     /// <param name="shape">The new shape.</param>
     /// <exception cref="ShapeException">An axis of another size than 1 differs.</exception>
@@ -215,6 +219,17 @@ public readonly partial struct Tensor
     /// <param name="x">The data, in [0, 1].</param>
     /// <exception cref="ShapeException">The sizes do not fit.</exception>
     public Tensor BernoulliLogLikelihood(Tensor x) => BernoulliLogLikelihoodOperation.Instance.Apply(this, x);
+
+    /// <summary>
+    /// The Bernoulli log-likelihood of data x [B, D] with logits a = h Wᵀ + b, for h [B, S, k], W [D, k], b [D], without ever keeping the logits:
+    /// [B, S] in nats, float64. The same as <c>h.Linear(W, b).BernoulliLogLikelihood(x)</c>, faster.
+    /// </summary>
+    /// <param name="weight">W.</param>
+    /// <param name="bias">b.</param>
+    /// <param name="x">The data, in [0, 1].</param>
+    /// <exception cref="ShapeException">The sizes do not fit.</exception>
+    public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x) =>
+        LinearBernoulliOperation.Instance.Apply(this, weight, bias, x);
 
     private (int Outer, int Reduced, int Inner) Split(int axis)
     {

@@ -186,6 +186,29 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         GC.KeepAlive(Scope);
     }
 
+    /// <summary>
+    /// Makes a copy of a matrix in the order that products read it, used by every product until the matrix changes. Worth it for weights that
+    /// many products share and none changes, such as a frozen decoder's.
+    /// </summary>
+    internal void Pack()
+    {
+        ref TapeNode node = ref Node("Pack");
+        if (node.Shape.Rank != 2 || (node.Packed is not null && node.PackedVersion == node.Version))
+            return;
+        node.Packed = node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]);
+        node.PackedVersion = node.Version;
+    }
+
+    /// <summary>The packed copy, if there is one of the present numbers.</summary>
+    internal PackedWeight? Packed
+    {
+        get
+        {
+            ref TapeNode node = ref Node("Packed");
+            return node.PackedVersion == node.Version ? node.Packed : null;
+        }
+    }
+
     /// <summary>The storage of a leaf that is about to be changed in place; counts the change.</summary>
     internal Storage ForUpdate(string operation)
     {

@@ -7,11 +7,30 @@ namespace GapLab.Distributions;
 /// Independent Bernoulli pixels given by their logits a: log p(x) = Σ_d x_d a_d - max(a_d, 0) - log(1 + e^-|a_d|), which neither
 /// overflows nor needs a clamp.
 /// </summary>
-/// <param name="logits">a [B, S, D].</param>
-public sealed class Bernoulli(Tensor logits) : OutputDistribution
+public sealed class Bernoulli : OutputDistribution
 {
+    private readonly Tensor _features;
+    private readonly Tensor _weight;
+    private readonly Tensor _bias;
+    private Tensor _logits;
+
+    /// <summary>Pixels with given logits.</summary>
+    /// <param name="logits">a [B, S, D].</param>
+    public Bernoulli(Tensor logits) => _logits = logits;
+
+    /// <summary>Pixels whose logits are a last linear layer, a = h Wᵀ + b: their log-likelihood then needs no array of logits.</summary>
+    /// <param name="features">h [B, S, k].</param>
+    /// <param name="weight">W [D, k].</param>
+    /// <param name="bias">b [D].</param>
+    public Bernoulli(Tensor features, Tensor weight, Tensor bias)
+    {
+        _features = features;
+        _weight = weight;
+        _bias = bias;
+    }
+
     /// <summary>The logits a [B, S, D].</summary>
-    public Tensor Logits { get; } = logits;
+    public Tensor Logits => _logits.IsDefined ? _logits : _logits = _features.Linear(_weight, _bias);
 
     /// <summary>The probabilities of a one, sigmoid(a).</summary>
     public override Tensor Mean => Logits.Sigmoid();
@@ -20,7 +39,10 @@ public sealed class Bernoulli(Tensor logits) : OutputDistribution
     public override Tensor LogProb(Observations x)
     {
         Tensor values = ValuesOf(x);
-        return Logits.BernoulliLogLikelihood(values.Reshape(values.Shape[0], values.Shape[2]));
+        values = values.Reshape(values.Shape[0], values.Shape[2]);
+        return _features.IsDefined
+            ? _features.LinearBernoulliLogLikelihood(_weight, _bias, values)
+            : Logits.BernoulliLogLikelihood(values);
     }
 
     /// <summary>(x - μ) / (μ (1 - μ)).</summary>

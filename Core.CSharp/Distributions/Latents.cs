@@ -7,7 +7,7 @@ namespace GapLab.Distributions;
 /// datapoint lie next to each other.
 /// </summary>
 /// <param name="levels">The blocks, from the level nearest to the data upwards.</param>
-public sealed class Latents(params IReadOnlyList<Tensor> levels)
+public sealed class Latents(params Tensor[] levels)
 {
     /// <summary>The blocks.</summary>
     public IReadOnlyList<Tensor> Levels { get; } = levels;

@@ -17,7 +17,7 @@ public sealed class FactorizedGaussian(Device device, int latentSize) : Variatio
     public override string Name => "FFG";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<(string Name, int Size)> LocalBlocks { get; } = [("mean", latentSize), ("logVariance", latentSize)];
+    public override IReadOnlyList<LocalBlock> LocalBlocks { get; } = [new("mean", latentSize), new("logVariance", latentSize)];
 
     /// <inheritdoc/>
     public override PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise)

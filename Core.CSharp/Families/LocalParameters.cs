@@ -12,7 +12,7 @@ public sealed class LocalParameters
     /// <summary>Parameters from their blocks.</summary>
     /// <param name="blocks">One tensor [B, n_i] each.</param>
     /// <exception cref="ShapeException">A block is not a matrix, or the blocks have different numbers of rows.</exception>
-    public LocalParameters(params IReadOnlyList<Tensor> blocks)
+    public LocalParameters(params Tensor[] blocks)
     {
         foreach (Tensor block in blocks)
             if (block.Shape.Rank != 2 || block.Shape[0] != blocks[0].Shape[0])

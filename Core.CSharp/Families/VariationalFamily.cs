@@ -18,7 +18,7 @@ public abstract class VariationalFamily(ParameterSet shared)
     public abstract string Name { get; }
 
     /// <summary>The name and size n_i of every block of λ, which an inference network must produce.</summary>
-    public abstract IReadOnlyList<(string Name, int Size)> LocalBlocks { get; }
+    public abstract IReadOnlyList<LocalBlock> LocalBlocks { get; }
 
     /// <summary>Samples z ~ q(z | x; λ) and their log-density, differentiable with respect to λ and the shared parameters.</summary>
     /// <param name="lambda">λ for a batch.</param>

@@ -24,7 +24,7 @@ public sealed class Amortized : InferenceMethod
     /// <param name="hidden">The sizes of the hidden layers; none for a linear encoder.</param>
     /// <param name="activation">The hidden layers' activation.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public Amortized(VariationalFamily family, Device device, int dataSize, ReadOnlySpan<int> hidden, Activation activation, RandomStream stream)
+    public Amortized(VariationalFamily family, Device device, int dataSize, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
         : base(new ParameterSet(device))
     {
         _hidden = new Mlp(Parameters, "encoder", dataSize, hidden, activation, stream);

@@ -35,6 +35,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         var best = new double[x.Count][][];
         var steps = new int[x.Count];
         int done = 0, converged = 0;
+        model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
             best[row] = OptimizeOne(model, family, x, row, stream, out steps[row], out bool stopped, cancellation);
@@ -66,7 +67,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
             using (MemoryScope.Enter())
             {
                 var noise = new Noise(datapoint, stream, options.Samples, steps);
-                var objective = new ElboObjective(model, family, datapoint, noise, ObjectiveWeights.Elbo, options.Form);
+                var objective = new ElboObjective(model, family, datapoint, noise, ObjectiveWeights.Elbo, options.KlForm);
                 double value = objective.Gradient(lambda, gradients).ToDouble();
                 if (!double.IsFinite(value))
                     throw new GapLabException($"Local optimisation: the ELBO of datapoint {datapoint.Indices.Span[0]} is {value} at step {steps}; use a smaller step size.");

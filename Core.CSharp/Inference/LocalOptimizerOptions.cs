@@ -22,5 +22,5 @@ public sealed record LocalOptimizerOptions
     public int MaximumSteps { get; init; } = 100_000;
 
     /// <summary>How the KL terms are evaluated.</summary>
-    public KlForm Form { get; init; } = KlForm.Analytic;
+    public KlForm KlForm { get; init; } = KlForm.Analytic;
 }

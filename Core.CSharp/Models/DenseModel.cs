@@ -24,7 +24,7 @@ public sealed class DenseModel : GenerativeModel
     /// <param name="activation">The hidden layers' activation.</param>
     /// <param name="output">What the outputs parametrise.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public DenseModel(Device device, int latentSize, ReadOnlySpan<int> hidden, int dataSize, Activation activation, OutputKind output, RandomStream stream)
+    public DenseModel(Device device, int latentSize, IReadOnlyList<int> hidden, int dataSize, Activation activation, OutputKind output, RandomStream stream)
         : base(new ParameterSet(device))
     {
         LatentSizes = [latentSize];
@@ -48,9 +48,9 @@ public sealed class DenseModel : GenerativeModel
     /// <inheritdoc/>
     public override OutputDistribution Output(Latents z, Observations x)
     {
-        Tensor output = _output.Forward(Parameters, _hidden.Forward(Parameters, z[0]));
+        Tensor features = _hidden.Forward(Parameters, z[0]);
         return _kind == OutputKind.Bernoulli
-            ? new Bernoulli(output)
-            : new GaussianOutput(output, Parameters[_logVariance]);
+            ? new Bernoulli(features, _output.Weight(Parameters), _output.Bias(Parameters))
+            : new GaussianOutput(_output.Forward(Parameters, features), Parameters[_logVariance]);
     }
 }

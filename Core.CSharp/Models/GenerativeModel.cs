@@ -64,7 +64,7 @@ public abstract class GenerativeModel(ParameterSet parameters)
         var levels = new List<Tensor>();
         for (int level = LatentSizes.Count - 1; level >= 0; level--)
             levels.Insert(0, Prior(level, levels).Sample(noise.Normal(LatentSizes[level], level)));
-        return new Latents(levels);
+        return new Latents([.. levels]);
     }
 
     /// <summary>The same model with other parameter values.</summary>

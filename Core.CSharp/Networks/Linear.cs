@@ -24,6 +24,14 @@ public sealed class Linear
         _bias = parameters.Add($"{name}.bias", Tensor.Filled(parameters.Device, new Shape(outputs), 0));
     }
 
+    /// <summary>W [outputs, inputs] among the given values.</summary>
+    /// <param name="parameters">The set the layer belongs to, or one of the same names with other values.</param>
+    public Tensor Weight(ParameterSet parameters) => parameters[_weight];
+
+    /// <summary>b [outputs] among the given values.</summary>
+    /// <param name="parameters">The set the layer belongs to, or one of the same names with other values.</param>
+    public Tensor Bias(ParameterSet parameters) => parameters[_bias];
+
     /// <summary>y [..., outputs] for x [..., inputs].</summary>
     /// <param name="parameters">The set the layer belongs to, or one of the same names with other values.</param>
     /// <param name="x">The input.</param>

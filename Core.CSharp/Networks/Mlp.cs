@@ -15,11 +15,11 @@ public sealed class Mlp
     /// <param name="hidden">The size of each layer's output; none for the identity.</param>
     /// <param name="activation">Applied to every layer's output.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public Mlp(ParameterSet parameters, string name, int inputs, ReadOnlySpan<int> hidden, Activation activation, RandomStream stream)
+    public Mlp(ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
     {
-        _layers = new Linear[hidden.Length];
+        _layers = new Linear[hidden.Count];
         Outputs = inputs;
-        for (int i = 0; i < hidden.Length; i++)
+        for (int i = 0; i < hidden.Count; i++)
         {
             _layers[i] = new Linear(parameters, $"{name}.{i}", Outputs, hidden[i], activation, stream);
             Outputs = hidden[i];

@@ -67,6 +67,16 @@ public sealed class ParameterSet : IReadOnlyList<Tensor>
         return new ParameterSet(Device, _names, [.. values]);
     }
 
+    /// <summary>
+    /// Lays copies of the weight matrices out for products, before much work that does not change them: estimating bounds, optimising single
+    /// datapoints. A copy serves until its parameter changes.
+    /// </summary>
+    public void Pack()
+    {
+        foreach (Tensor value in _values)
+            value.Pack();
+    }
+
     /// <inheritdoc/>
     public IEnumerator<Tensor> GetEnumerator() => _values.GetEnumerator();
 

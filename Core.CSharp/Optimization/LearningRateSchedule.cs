@@ -4,7 +4,7 @@ namespace GapLab.Optimization;
 
 /// <summary>Learning rates over the epochs of a training run.</summary>
 /// <param name="stages">The stages, one after the other.</param>
-public sealed class LearningRateSchedule(params IReadOnlyList<ScheduleStage> stages)
+public sealed class LearningRateSchedule(params ScheduleStage[] stages)
 {
     /// <summary>The stages.</summary>
     public IReadOnlyList<ScheduleStage> Stages { get; } = stages;

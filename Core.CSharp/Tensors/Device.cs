@@ -95,14 +95,17 @@ public abstract class Device
 
     /// <summary>
     /// C[m, n] = op(A)[m, k] · op(B)[k, n], row-major; A is stored [k, m] when <paramref name="transposeA"/>, B is stored [n, k] when <paramref name="transposeB"/>.
-    /// Each output is one chain of fused multiply-adds over k in order.
+    /// Each output is one chain of fused multiply-adds over k in order. <paramref name="packed"/> is a packed copy of B, if there is one.
     /// </summary>
-    public abstract void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k);
+    public abstract void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, PackedWeight? packed, Storage c, int m, int n, int k);
+
+    /// <summary>A copy of a matrix [rows, columns] that makes products with it faster; null where a device has no use for one.</summary>
+    public virtual PackedWeight? Pack(Storage matrix, int rows, int columns) => null;
 
     // ---- fused: each equals a composition of the above, faster ------------------------------------------------------------------
 
     /// <summary>Y[m, n] = activation(X[m, k] · W[n, k]ᵀ + bias[n]).</summary>
-    public abstract void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k);
+    public abstract void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k);
 
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
@@ -115,6 +118,13 @@ public abstract class Device
 
     /// <summary>d[r, c] = g[r] (x[r / repeat, c] - sigmoid(a[r, c])); g is float64.</summary>
     public abstract void BernoulliLogLikelihoodAdjoint(Storage logits, Storage x, int repeat, Storage g, Storage d, int rows, int columns);
+
+    /// <summary>
+    /// The last layer of a Bernoulli decoder and its log-likelihood in one pass: a = H[rows, k] · W[columns, k]ᵀ + b, ℓ[r] = Σ_c x[r / repeat, c] a[r, c] - softplus(a[r, c]).
+    /// The work space [rows, columns] ends as the residuals x - sigmoid(a) when they are wanted, else undefined. ℓ is float64.
+    /// </summary>
+    public abstract void LinearBernoulliLogLikelihood(
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k);
 
     // ---- random numbers and optimisation ------------------------------------------------------------------------------------------
 

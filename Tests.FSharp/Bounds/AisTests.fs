@@ -191,7 +191,7 @@ let ``frozen steps are those that the pilot's adaptation found`` () =
 
 [<Test>]
 let ``a datapoint's estimate depends on no other datapoint, their order or the number of threads`` () =
-    let model = DenseModel(cpu, 3, ReadOnlySpan [| 17 |], 21, Activation.Elu, OutputKind.Bernoulli, stream 2UL)
+    let model = DenseModel(cpu, 3, [| 17 |], 21, Activation.Elu, OutputKind.Bernoulli, stream 2UL)
     let images = Array.init 5 (fun i -> Array.init 21 (fun j -> float ((stream 6UL).At(i).Below(2, int64 j))))
 
     for mode in [ StepSizeMode.Adaptive; StepSizeMode.Frozen ] do

@@ -15,7 +15,7 @@ let private posteriorPath device = PriorPath(correlated device, observe device [
 
 /// A decoder whose posterior is not Gaussian.
 let private curvedPath device =
-    let model = DenseModel(device, 2, ReadOnlySpan [| 6 |], 9, Activation.Tanh, OutputKind.Bernoulli, stream 3UL)
+    let model = DenseModel(device, 2, [| 6 |], 9, Activation.Tanh, OutputKind.Bernoulli, stream 3UL)
     for p in model.Parameters do
         p.Assign(p * 3.0)
     PriorPath(model, observe device [| Array.init 9 (fun j -> float (j % 2)) |])

@@ -51,7 +51,7 @@ type private Instrument(device: Device, weight: float[,], variance: float) as th
 type private Isotropic(device: Device, n: int) =
     inherit VariationalFamily(ParameterSet device)
     override _.Name = "isotropic"
-    override _.LocalBlocks = [| struct ("mean", n); struct ("logVariance", 1) |]
+    override _.LocalBlocks = [| LocalBlock("mean", n); LocalBlock("logVariance", 1) |]
 
     override _.Sample(lambda, _, noise) =
         let b = lambda.Count

@@ -15,14 +15,14 @@ let private binary b d seed = Array.init b (fun i -> Array.init d (fun j -> floa
 
 let private small device output =
     let init = RandomStream(4UL, RandomPurpose.Initialization)
-    let model = DenseModel(device, 2, ReadOnlySpan [| 3 |], 4, Activation.Tanh, output, init.Fork 1UL)
+    let model = DenseModel(device, 2, [| 3 |], 4, Activation.Tanh, output, init.Fork 1UL)
     let family = FactorizedGaussian(device, 2)
-    Vae(model, family, Amortized(family, device, 4, ReadOnlySpan [| 3 |], Activation.Elu, init.Fork 2UL))
+    Vae(model, family, Amortized(family, device, 4, [| 3 |], Activation.Elu, init.Fork 2UL))
 
 [<Test>]
 let ``an encoder gives every block of λ its size, one row a datapoint`` () =
     use _scope = MemoryScope.Enter()
-    let encoder = Amortized(FactorizedGaussian(cpu, 5), cpu, 12, ReadOnlySpan [| 7; 6 |], Activation.Elu, stream 1UL)
+    let encoder = Amortized(FactorizedGaussian(cpu, 5), cpu, 12, [| 7; 6 |], Activation.Elu, stream 1UL)
     let lambda = encoder.Encode(observe cpu (binary 3 12 2UL))
     Assert.That(lambda.Count, equalTo 3)
     Assert.That([ for block in lambda.Blocks -> block.Shape ], equalTo [ Shape(3, 5); Shape(3, 5) ])
@@ -32,7 +32,7 @@ let ``an encoder gives every block of λ its size, one row a datapoint`` () =
 [<Test>]
 let ``an encoder without hidden layers is linear, and a datapoint's λ does not depend on its batch`` () =
     use _scope = MemoryScope.Enter()
-    let encoder = Amortized(FactorizedGaussian(reference, 2), reference, 3, ReadOnlySpan<int>.Empty, Activation.Elu, stream 1UL)
+    let encoder = Amortized(FactorizedGaussian(reference, 2), reference, 3, [||], Activation.Elu, stream 1UL)
     let rows = [| [| 1.0; 2.0; 3.0 |]; [| -1.0; 0.5; 2.0 |]; [| 0.0; 2.5; 5.0 |] |]
     let lambda = encoder.Encode(observe reference rows)
     let mean = lambda[0].ToArray()
@@ -45,7 +45,7 @@ let ``an encoder without hidden layers is linear, and a datapoint's λ does not 
 
 [<Test>]
 let ``an encoder refuses data of another size`` () =
-    let encoder = Amortized(FactorizedGaussian(cpu, 2), cpu, 3, ReadOnlySpan [| 4 |], Activation.Elu, stream 1UL)
+    let encoder = Amortized(FactorizedGaussian(cpu, 2), cpu, 3, [| 4 |], Activation.Elu, stream 1UL)
     let message = messageOf<ShapeException> (fun () -> encoder.Encode(observe cpu (binary 2 5 1UL)) |> ignore)
     Assert.That(message, Does.Contain("5").And.Contains("3"))
 

@@ -10,7 +10,7 @@ open GapLab.Models
 open GapLab.Tests.Models.ModelFixtures
 
 let private dense device output seed =
-    DenseModel(device, 2, ReadOnlySpan [| 3; 4 |], 5, Activation.Tanh, output, stream seed)
+    DenseModel(device, 2, [| 3; 4 |], 5, Activation.Tanh, output, stream seed)
 
 /// z [B, S, n] of normals.
 let private latents device (b: int) (s: int) (n: int) seed =

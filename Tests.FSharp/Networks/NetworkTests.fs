@@ -38,7 +38,7 @@ let ``a layer computes activation(x Wᵀ + b)`` () =
 [<Test>]
 let ``an MLP is its layers one after the other`` () =
     let parameters = ParameterSet device
-    let mlp = Mlp(parameters, "net", 4, ReadOnlySpan [| 3; 5 |], Activation.Elu, stream)
+    let mlp = Mlp(parameters, "net", 4, [| 3; 5 |], Activation.Elu, stream)
     equal [ "net.0.weight"; "net.0.bias"; "net.1.weight"; "net.1.bias" ] (List.ofSeq parameters.Names)
     equal 5 mlp.Outputs
     equal (4L * 3L + 3L + 3L * 5L + 5L) parameters.NumberCount
@@ -52,7 +52,7 @@ let ``an MLP is its layers one after the other`` () =
 [<Test>]
 let ``an MLP without layers is the identity`` () =
     let parameters = ParameterSet device
-    let mlp = Mlp(parameters, "net", 4, ReadOnlySpan<int>(), Activation.Elu, stream)
+    let mlp = Mlp(parameters, "net", 4, [||], Activation.Elu, stream)
     let x = Tensor.Filled(device, Shape(2, 4), 3.0)
     equal 4 mlp.Outputs
     equal 0 parameters.Count
@@ -61,7 +61,7 @@ let ``an MLP without layers is the identity`` () =
 [<Test>]
 let ``initial weights are uniform on ±√(6 / (in + out)) and differ from layer to layer`` () =
     let parameters = ParameterSet device
-    Mlp(parameters, "net", 100, ReadOnlySpan [| 100; 100 |], Activation.Tanh, stream) |> ignore
+    Mlp(parameters, "net", 100, [| 100; 100 |], Activation.Tanh, stream) |> ignore
     let first, second = parameters[0].ToArray(), parameters[2].ToArray()
     let bound = sqrt (6.0 / 200.0)
     holds "all within the bound" (Array.forall (fun w -> abs w <= bound) first)
@@ -79,7 +79,7 @@ let ``initial weights are uniform on ±√(6 / (in + out)) and differ from layer
 let ``initial weights are the same on every device and depend on the position alone`` () =
     let weights (device: Device) hidden =
         let parameters = ParameterSet device
-        Mlp(parameters, "net", 5, ReadOnlySpan(hidden: int[]), Activation.Tanh, stream) |> ignore
+        Mlp(parameters, "net", 5, hidden, Activation.Tanh, stream) |> ignore
         parameters |> Seq.map _.ToArray() |> Array.ofSeq
 
     let reference, cpu = weights device [| 4; 3 |], weights CpuDevice.Instance [| 4; 3 |]

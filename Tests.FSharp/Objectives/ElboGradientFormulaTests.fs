@@ -79,7 +79,7 @@ let private deaf () =
         DenseModel(
             device,
             2,
-            ReadOnlySpan<int>(),
+            [||],
             3,
             Activation.Tanh,
             OutputKind.Bernoulli,

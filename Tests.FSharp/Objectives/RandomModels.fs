@@ -29,7 +29,7 @@ let problem (output: OutputKind) (activations: Activation list) (seed: int) =
     let hidden = Array.init (random.Next 3) (fun _ -> random.Next(1, 8))
     let activation = activations[random.Next activations.Length]
     let stream = RandomStream(uint64 (uint32 seed), RandomPurpose.Test)
-    let model = DenseModel(device, n, ReadOnlySpan hidden, d, activation, output, stream)
+    let model = DenseModel(device, n, hidden, d, activation, output, stream)
 
     // Biases and the output's log-variance start at zero; nothing here should be special.
     for parameter in model.Parameters do

@@ -18,15 +18,15 @@ let private large: (string * (unit -> float[])) list =
 
     [ "MatrixProduct",
       fun () ->
-          run cpu [ F32, x; F32, w ] (F32, m * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, s[2], m, n, k))
+          run cpu [ F32, x; F32, w ] (F32, m * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, null, s[2], m, n, k))
       "MatrixProduct of transposed",
       fun () ->
           run cpu [ F32, x; F32, wide ] (F32, k * n) (fun s ->
-              cpu.MatrixProduct(s[0], true, s[1], false, s[2], k, n, m))
+              cpu.MatrixProduct(s[0], true, s[1], false, null, s[2], k, n, m))
       "Linear",
       fun () ->
           run cpu [ F32, x; F32, w; F32, b ] (F32, m * n) (fun s ->
-              cpu.Linear(s[0], s[1], s[2], Activation.Elu, s[3], m, n, k))
+              cpu.Linear(s[0], s[1], null, s[2], Activation.Elu, s[3], m, n, k))
       "BernoulliLogLikelihood",
       fun () ->
           run cpu [ F32, a; F32, data ] (F64, m) (fun s -> cpu.BernoulliLogLikelihood(s[0], s[1], 1, s[2], m, 784))
@@ -81,11 +81,11 @@ let private byRow: (string * (int[] -> float[])) list =
     [ "Linear",
       fun r ->
           run cpu [ F32, rows x r; F32, w; F32, b ] (F32, r.Length * n) (fun s ->
-              cpu.Linear(s[0], s[1], s[2], Activation.Tanh, s[3], r.Length, n, k))
+              cpu.Linear(s[0], s[1], null, s[2], Activation.Tanh, s[3], r.Length, n, k))
       "MatrixProduct",
       fun r ->
           run cpu [ F32, rows x r; F32, w ] (F32, r.Length * n) (fun s ->
-              cpu.MatrixProduct(s[0], false, s[1], true, s[2], r.Length, n, k))
+              cpu.MatrixProduct(s[0], false, s[1], true, null, s[2], r.Length, n, k))
       "BernoulliLogLikelihood",
       fun r ->
           run cpu [ F32, rows a r; F32, rows data r ] (F64, r.Length) (fun s ->

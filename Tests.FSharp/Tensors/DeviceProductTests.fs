@@ -94,7 +94,7 @@ let ``matrix products in all four orientations`` () =
                 let a, b = ordinary (m + k) (m * k), ordinary (n + k) (n * k)
 
                 let multiply (device: Device) (s: Storage list) =
-                    device.MatrixProduct(s[0], transposeA, s[1], transposeB, s[2], m, n, k)
+                    device.MatrixProduct(s[0], transposeA, s[1], transposeB, null, s[2], m, n, k)
 
                 let exact, obtained = compare [ F32, a; F32, b ] (F32, m * n) multiply
                 let scale = run reference [ F64, absolute a; F64, absolute b ] (F64, m * n) (multiply reference)
@@ -114,7 +114,7 @@ let ``linear layers with every activation`` () =
             for n in sizes do
                 let k = sizes[random.Next sizes.Length]
                 let x, w, b = ordinary m (m * k), ordinary n (n * k), ordinary 3 n
-                let apply f (device: Device) (s: Storage list) = device.Linear(s[0], s[1], s[2], f, s[3], m, n, k)
+                let apply f (device: Device) (s: Storage list) = device.Linear(s[0], s[1], null, s[2], f, s[3], m, n, k)
                 let exact, obtained = compare [ F32, x; F32, w; F32, b ] (F32, m * n) (apply activation)
 
                 let scale =
@@ -136,7 +136,7 @@ let ``an infinity or NaN in a product stays in its row or column`` () =
 
             let exact, obtained =
                 compare [ F32, a; F32, b ] (F32, m * n) (fun device s ->
-                    device.MatrixProduct(s[0], false, s[1], false, s[2], m, n, k))
+                    device.MatrixProduct(s[0], false, s[1], false, null, s[2], m, n, k))
 
             let bounds = Array.create (m * n) 1e-4
             requireWithin "product" bounds exact obtained
@@ -258,8 +258,8 @@ let ``Adam updates parameters and moments in place`` () =
 let ``what the CPU device only computes in float32 is refused in float64`` () =
     use x = new Buffer(cpu, F64, Array.zeroCreate 4)
     let refuses = throws<ShapeException> [ "float32" ]
-    refuses (fun () -> cpu.MatrixProduct(x.Storage, false, x.Storage, false, x.Storage, 2, 2, 2))
-    refuses (fun () -> cpu.Linear(x.Storage, x.Storage, x.Storage, Activation.Elu, x.Storage, 2, 2, 2))
+    refuses (fun () -> cpu.MatrixProduct(x.Storage, false, x.Storage, false, null, x.Storage, 2, 2, 2))
+    refuses (fun () -> cpu.Linear(x.Storage, x.Storage, null, x.Storage, Activation.Elu, x.Storage, 2, 2, 2))
     refuses (fun () -> cpu.BernoulliLogLikelihood(x.Storage, x.Storage, 1, x.Storage, 2, 2))
 
     refuses (fun () ->

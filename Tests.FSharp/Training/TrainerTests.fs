@@ -23,8 +23,8 @@ let private sourceOf (images: ImageSet) = ImageSource(cpu, images, Binarization.
 let private newVae seed =
     let init = RandomStream(seed, RandomPurpose.Initialization)
     let family = FactorizedGaussian(cpu, 10)
-    let model = DenseModel(cpu, 10, ReadOnlySpan [| 40 |], 784, Activation.Elu, OutputKind.Bernoulli, init.Fork 1UL)
-    Vae(model, family, Amortized(family, cpu, 784, ReadOnlySpan [| 40 |], Activation.Elu, init.Fork 2UL))
+    let model = DenseModel(cpu, 10, [| 40 |], 784, Activation.Elu, OutputKind.Bernoulli, init.Fork 1UL)
+    Vae(model, family, Amortized(family, cpu, 784, [| 40 |], Activation.Elu, init.Fork 2UL))
 
 /// A rule that writes down what it is asked for and gives every parameter the same gradient, a function of the step.
 type private Scripted(gradientAt: int -> float, objectiveAt: int -> float) =
@@ -47,7 +47,7 @@ type private Scripted(gradientAt: int -> float, objectiveAt: int -> float) =
 /// A model of little cost, and 5 datapoints, for scripted rules.
 let private tiny () =
     let family = FactorizedGaussian(cpu, 1)
-    Vae(DenseModel(cpu, 1, ReadOnlySpan<int>.Empty, 2, Activation.Elu, OutputKind.Bernoulli, stream 1UL), family, Amortized(family, cpu, 2, ReadOnlySpan<int>.Empty, Activation.Elu, stream 2UL))
+    Vae(DenseModel(cpu, 1, [||], 2, Activation.Elu, OutputKind.Bernoulli, stream 1UL), family, Amortized(family, cpu, 2, [||], Activation.Elu, stream 2UL))
 
 type private FivePoints() =
     inherit ObservationSource()

@@ -19,7 +19,7 @@ internal sealed class LinearOperation : Operation
             throw new ShapeException($"Linear: an input of shape {x.Shape} does not fit weights {weight.Shape} (out, in) and biases {bias.Shape}.");
         int n = weight.Shape[0], k = weight.Shape[1], m = x.Shape.Leading.Count;
         Tensor y = Allocate(device, x.Shape.With(-1, n), x.Type, out Storage storage);
-        device.Linear(x.StorageOf(Name), weight.StorageOf(Name), bias.StorageOf(Name), activation, storage, m, n, k);
+        device.Linear(x.StorageOf(Name), weight.StorageOf(Name), weight.Packed, bias.StorageOf(Name), activation, storage, m, n, k);
         return Record(y, new OperationAttributes(I: (int)activation), x, weight, bias);
     }
 

@@ -17,7 +17,7 @@ internal sealed class MatrixProductOperation : Operation
             throw new ShapeException($"MatMul: {a.Shape}{(transposeA ? "ᵀ" : "")} · {b.Shape}{(transposeB ? "ᵀ" : "")} is not a product of two matrices with equal inner sizes.");
         int m = a.Shape[transposeA ? 1 : 0], k = a.Shape[transposeA ? 0 : 1], n = b.Shape[transposeB ? 0 : 1];
         Tensor c = Allocate(device, new Shape(m, n), type, out Storage storage);
-        device.MatrixProduct(a.StorageOf(Name), transposeA, b.StorageOf(Name), transposeB, storage, m, n, k);
+        device.MatrixProduct(a.StorageOf(Name), transposeA, b.StorageOf(Name), transposeB, b.Packed, storage, m, n, k);
         return Record(c, new OperationAttributes(I: transposeA ? 1 : 0, J: transposeB ? 1 : 0), a, b);
     }
 

@@ -22,9 +22,14 @@ public sealed unsafe partial class CpuDevice : HostDevice
     public override ElementType Real => ElementType.Float32;
 
     /// <inheritdoc/>
-    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k)
+    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, PackedWeight? packed, Storage c, int m, int n, int k)
     {
         RequireFloat32("MatrixProduct", a, b, c);
+        if (packed is CpuPackedWeight weight && !transposeA)
+        {
+            Cpu.MatrixProduct.Multiply((float*)a.Address, k, false, weight.Operand(transposeB), (float*)c.Address, n, m);
+            return;
+        }
         Cpu.MatrixProduct.Multiply(
             (float*)a.Address, transposeA ? m : k, transposeA,
             (float*)b.Address, transposeB ? k : n, transposeB,
@@ -32,12 +37,25 @@ public sealed unsafe partial class CpuDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k)
+    public override void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k)
     {
         RequireFloat32("Linear", x, weight, y);
+        var epilogue = new Epilogue((float*)bias.Address, activation);
+        if (packed is CpuPackedWeight copy)
+        {
+            Cpu.MatrixProduct.Multiply((float*)x.Address, k, false, copy.Operand(true), (float*)y.Address, n, m, false, epilogue);
+            return;
+        }
         Cpu.MatrixProduct.Multiply(
             (float*)x.Address, k, false, (float*)weight.Address, k, true, (float*)y.Address, n, m, n, k,
-            accumulate: false, new Epilogue((float*)bias.Address, activation));
+            accumulate: false, epilogue);
+    }
+
+    /// <inheritdoc/>
+    public override PackedWeight Pack(Storage matrix, int rows, int columns)
+    {
+        RequireFloat32("Pack", matrix, matrix, matrix);
+        return new CpuPackedWeight((float*)matrix.Address, rows, columns);
     }
 
     /// <inheritdoc/>

@@ -66,7 +66,7 @@ public sealed class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, Storage c, int m, int n, int k)
+    public override void MatrixProduct(Storage a, bool transposeA, Storage b, bool transposeB, PackedWeight? packed, Storage c, int m, int n, int k)
     {
         for (int i = 0; i < m; i++)
             for (int j = 0; j < n; j++)
@@ -79,9 +79,9 @@ public sealed class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void Linear(Storage x, Storage weight, Storage bias, Activation activation, Storage y, int m, int n, int k)
+    public override void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k)
     {
-        MatrixProduct(x, false, weight, true, y, m, n, k);
+        MatrixProduct(x, false, weight, true, null, y, m, n, k);
         for (int i = 0; i < m * n; i++)
             y.Doubles[i] = ScalarFunctions.Evaluate(activation, y.Doubles[i] + bias.Doubles[i % n]);
     }
@@ -117,6 +117,18 @@ public sealed class ReferenceDevice : HostDevice
                 double probability = ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, logits.Doubles[r * columns + c]);
                 d.Doubles[r * columns + c] = g.Doubles[r] * (x.Doubles[r / repeat * columns + c] - probability);
             }
+    }
+
+    /// <inheritdoc/>
+    public override void LinearBernoulliLogLikelihood(
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k)
+    {
+        Linear(h, weight, null, bias, Activation.Identity, work, rows, columns, k);
+        BernoulliLogLikelihood(work, x, repeat, l, rows, columns);
+        for (int r = 0; r < rows; r++)
+            for (int c = 0; c < columns; c++)
+                work.Doubles[r * columns + c] =
+                    x.Doubles[r / repeat * columns + c] - ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, work.Doubles[r * columns + c]);
     }
 
     /// <inheritdoc/>

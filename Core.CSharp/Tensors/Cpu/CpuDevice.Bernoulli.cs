@@ -1,0 +1,156 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace GapLab.Tensors.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    /// <summary>Rows of logits that are computed and used at once, so that they never leave the nearest caches.</summary>
+    private const int LogitRows = 24;
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns)
+    {
+        RequireFloat32("BernoulliLogLikelihood", logits, x, x);
+        Run(new BernoulliLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)l.Address, columns, keepResidual: false), rows, columns);
+    }
+
+    /// <inheritdoc/>
+    public override void BernoulliLogLikelihoodAdjoint(Storage logits, Storage x, int repeat, Storage g, Storage d, int rows, int columns)
+    {
+        RequireFloat32("BernoulliLogLikelihoodAdjoint", logits, x, d);
+        Run(new BernoulliAdjointLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)g.Address, (float*)d.Address, columns), rows, columns);
+    }
+
+    /// <inheritdoc/>
+    public override void LinearBernoulliLogLikelihood(
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k)
+    {
+        RequireFloat32("LinearBernoulliLogLikelihood", h, weight, work);
+        var likelihood = new BernoulliLoop((float*)work.Address, (float*)x.Address, repeat, (double*)l.Address, columns, wantResidual);
+        if (packed is null)
+        {
+            Linear(h, weight, null, bias, Activation.Identity, work, rows, columns, k);
+            Run(likelihood, rows, columns);
+            return;
+        }
+        int blocks = (rows + LogitRows - 1) / LogitRows;
+        var decoding = new Decoding
+        {
+            H = (float*)h.Address,
+            Bias = (float*)bias.Address,
+            Work = (float*)work.Address,
+            Weight = ((CpuPackedWeight)packed).Operand(transposed: true),
+            Rows = rows,
+            Blocks = blocks,
+            Likelihood = likelihood,
+        };
+        if (WorkerPool.AvailableThreads == 1 || (long)rows * columns * k < 400_000)
+            for (int block = 0; block < blocks; block++)
+                decoding.Execute(block);
+        else
+            WorkerPool.ForEach(blocks, decoding.Execute);
+    }
+
+    /// <summary>Blocks of rows: logits by a product with packed weights, then their likelihood at once.</summary>
+    private sealed class Decoding
+    {
+        public float* H;
+        public float* Bias;
+        public float* Work;
+        public required PackedMatrix Weight;
+        public int Rows;
+        public int Blocks;
+        public BernoulliLoop Likelihood;
+
+        public void Execute(int block)
+        {
+            int start = (int)((long)Rows * block / Blocks), end = (int)((long)Rows * (block + 1) / Blocks);
+            Cpu.MatrixProduct.Multiply(
+                H + (long)start * Weight.Depth, Weight.Depth, false, Weight, Work + (long)start * Weight.Columns, Weight.Columns, end - start,
+                accumulate: false, new Epilogue(Bias));
+            Likelihood.Execute(start, end);
+        }
+    }
+
+    /// <summary>
+    /// Row sums of x a - softplus(a), the terms in float32 and their sum in float64; where they are kept, the residuals x - sigmoid(a) take the place of a.
+    /// </summary>
+    private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns, bool keepResidual) : ILoop
+    {
+        private readonly float* _logits = logits, _x = x;
+        private readonly double* _l = l;
+        private readonly int _repeat = repeat, _columns = columns;
+        private readonly bool _keepResidual = keepResidual;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (int r = start; r < end; r++)
+            {
+                float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns;
+                Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
+                double tail = 0;
+                int c = 0;
+                if (_keepResidual)
+                {
+                    for (; c <= _columns - 16; c += 16)
+                    {
+                        Vector512<float> logit = Vector512.Load(a + c), pixel = Vector512.Load(x + c);
+                        (pixel - SimdMath.SigmoidAndSoftplus(logit, out Vector512<float> softplus)).Store(a + c);
+                        Add(Vector512.FusedMultiplyAdd(pixel, logit, -softplus), ref low, ref high);
+                    }
+                    for (; c < _columns; c++)
+                    {
+                        Vector512<float> logit = Vector512.CreateScalar(a[c]);
+                        a[c] = x[c] - SimdMath.SigmoidAndSoftplus(logit, out Vector512<float> softplus).ToScalar();
+                        tail += MathF.FusedMultiplyAdd(x[c], logit.ToScalar(), -softplus.ToScalar());
+                    }
+                }
+                else
+                {
+                    for (; c <= _columns - 16; c += 16)
+                    {
+                        Vector512<float> logit = Vector512.Load(a + c);
+                        Add(Vector512.FusedMultiplyAdd(Vector512.Load(x + c), logit, -SimdMath.Softplus(logit)), ref low, ref high);
+                    }
+                    for (; c < _columns; c++)
+                        tail += MathF.FusedMultiplyAdd(x[c], a[c], -SimdMath.Softplus(Vector512.CreateScalar(a[c])).ToScalar());
+                }
+                _l[r] = SumLanes(low + high) + tail;
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void Add(Vector512<float> term, ref Vector512<double> low, ref Vector512<double> high)
+        {
+            (Vector512<double> l, Vector512<double> h) = Vector512.Widen(term);
+            low += l;
+            high += h;
+        }
+    }
+
+    /// <summary>d = g (x - sigmoid(a)), row by row.</summary>
+    private readonly struct BernoulliAdjointLoop(float* logits, float* x, int repeat, double* g, float* d, int columns) : ILoop
+    {
+        private readonly float* _logits = logits, _x = x, _d = d;
+        private readonly double* _g = g;
+        private readonly int _repeat = repeat, _columns = columns;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (int r = start; r < end; r++)
+            {
+                float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns, d = _d + (long)r * _columns;
+                float scale = (float)_g[r];
+                Vector512<float> g = Vector512.Create(scale);
+                int c = 0;
+                for (; c <= _columns - 16; c += 16)
+                    (g * (Vector512.Load(x + c) - SimdMath.Sigmoid(Vector512.Load(a + c)))).Store(d + c);
+                for (; c < _columns; c++)
+                    d[c] = scale * (x[c] - SimdMath.Sigmoid(Vector512.CreateScalar(a[c])).ToScalar());
+            }
+        }
+    }
+}
