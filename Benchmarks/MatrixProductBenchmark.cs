@@ -1,5 +1,3 @@
-using System;
-using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using GapLab.Tensors;
 using GapLab.Tensors.Cpu;

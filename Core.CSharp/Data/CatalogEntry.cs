@@ -1,5 +1,3 @@
-using System.Collections.Generic;
-
 namespace GapLab.Data;
 
 /// <summary>A data set the catalog knows.</summary>

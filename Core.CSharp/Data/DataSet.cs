@@ -1,6 +1,3 @@
-using System;
-using System.Collections.Generic;
-
 namespace GapLab.Data;
 
 /// <summary>A data set ready for use: its parts, the way its pixels are meant to be binarized, and what provenance needs to record.</summary>

@@ -1,7 +1,3 @@
-using System;
-using System.Collections.Generic;
-using System.Linq;
-
 namespace GapLab.Data;
 
 /// <summary>Every data set a script can name: the catalogued ones and the generated "glyphs".</summary>

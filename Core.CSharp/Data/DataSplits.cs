@@ -1,6 +1,3 @@
-using System;
-using System.Collections.Generic;
-
 namespace GapLab.Data;
 
 /// <summary>The three parts of a data set and where each image of them comes from.</summary>

@@ -1,5 +1,3 @@
-using System;
-
 namespace GapLab.Data;
 
 /// <summary>Draws strokes of one thickness with soft edges: keeps, for every pixel, the squared distance to the nearest stroke.</summary>

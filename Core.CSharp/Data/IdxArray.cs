@@ -1,6 +1,3 @@
-using System;
-using System.Collections.Generic;
-
 namespace GapLab.Data;
 
 /// <summary>The content of an idx file of unsigned bytes.</summary>

@@ -1,4 +1,3 @@
-using System;
 using GapLab.Tensors;
 
 namespace GapLab.Data;

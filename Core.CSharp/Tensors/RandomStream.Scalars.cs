@@ -1,5 +1,3 @@
-using System;
-
 namespace GapLab.Tensors;
 
 public readonly partial struct RandomStream
