@@ -23,7 +23,9 @@ public abstract class OutputDistribution
     public abstract Tensor Sample(RandomStream stream);
 
     /// <summary>The data of a batch as [B, 1, D].</summary>
-    private protected static Tensor ValuesOf(Observations x) => x is DenseObservations dense
+    /// <param name="x">The observed batch.</param>
+    /// <exception cref="ShapeException">The data are not vectors of numbers.</exception>
+    protected static Tensor ValuesOf(Observations x) => x is DenseObservations dense
         ? dense.Values.Reshape(dense.Values.Shape[0], 1, dense.Values.Shape[1])
         : throw new ShapeException($"This output distribution is for vectors of numbers, not for {x.GetType().Name}.");
 }

@@ -6,7 +6,8 @@ namespace GapLab.Families;
 
 /// <summary>
 /// A family of approximate posteriors q(z | x; λ). Its local parameters λ belong to one datapoint each; shared ones, if it has any, are
-/// networks that all datapoints use. To define one, derive from this class.
+/// networks that all datapoints use. To define one, derive from this class and compute with
+/// <see cref="Shared"/>, not with the set handed to the constructor, because <see cref="With"/> makes copies that hold other values.
 /// </summary>
 /// <param name="shared">The shared parameters; an empty set for families that have none.</param>
 public abstract class VariationalFamily(ParameterSet shared)

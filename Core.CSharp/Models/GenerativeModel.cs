@@ -7,7 +7,8 @@ namespace GapLab.Models;
 
 /// <summary>
 /// A deep latent-variable model p(x, z) = p(x | z) Π_l p(z_l | z_{l+1}, ...). A model states its prior at every level and its output; the joint
-/// density is written once, here. To define one, derive from this class and give those two.
+/// density is written once, here. To define one, derive from this class and give those two; compute with
+/// <see cref="Parameters"/>, not with the set handed to the constructor, because <see cref="With"/> makes copies that hold other values.
 /// </summary>
 /// <param name="parameters">θ.</param>
 public abstract class GenerativeModel(ParameterSet parameters)
