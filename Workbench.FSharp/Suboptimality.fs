@@ -2,6 +2,7 @@ namespace GapLab.Workbench
 
 open System
 open System.IO
+open System.Reflection
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Distributions
@@ -39,6 +40,12 @@ type SuboptimalitySettings =
 
 /// Training a model and measuring its inference gaps.
 module Suboptimality =
+    /// The library's version and, where it was built from a repository, revision.
+    let version =
+        (typeof<Gaps>.Assembly.GetCustomAttributes(typeof<AssemblyInformationalVersionAttribute>, false)[0]
+        :?> AssemblyInformationalVersionAttribute)
+            .InformationalVersion
+
     /// The paper's settings for MNIST and Fashion-MNIST.
     let paper =
         { TrainingImages = None
