@@ -231,6 +231,26 @@ public readonly partial struct Tensor
     public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x) =>
         LinearBernoulliOperation.Instance.Apply(this, weight, bias, x);
 
+    /// <summary>
+    /// z = μ + exp(½ v) ε for means μ [B, n] (this tensor), log-variances v [B, n] and noise ε [B, S, n]: S samples of each of B diagonal
+    /// Gaussians, differentiable with respect to μ and v.
+    /// </summary>
+    /// <param name="logVariance">v = log σ².</param>
+    /// <param name="epsilon">Standard normals.</param>
+    /// <exception cref="ShapeException">The sizes do not fit.</exception>
+    public Tensor GaussianSample(Tensor logVariance, Tensor epsilon) => GaussianSampleOperation.Instance.Apply(this, logVariance, epsilon);
+
+    /// <summary>
+    /// p · E[log N(z; 0, I)] + h · H[z] in nats, [B] float64, for z ~ N(μ, e^v) with means μ [B, n] (this tensor) and log-variances v [B, n]. With
+    /// p = h = 1 it is -KL(N(μ, e^v) ‖ N(0, I)).
+    /// </summary>
+    /// <param name="logVariance">v = log σ².</param>
+    /// <param name="prior">p.</param>
+    /// <param name="entropy">h.</param>
+    /// <exception cref="ShapeException">The sizes do not fit.</exception>
+    public Tensor StandardGaussianTerms(Tensor logVariance, double prior = 1, double entropy = 1) =>
+        StandardGaussianTermsOperation.Instance.Apply(this, logVariance, prior, entropy);
+
     private (int Outer, int Reduced, int Inner) Split(int axis)
     {
         int reduced = Shape[axis];

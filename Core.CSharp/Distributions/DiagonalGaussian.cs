@@ -47,7 +47,14 @@ public sealed class DiagonalGaussian : LatentDistribution
 
     /// <summary>z = μ + σ ε, differentiable with respect to μ and log σ².</summary>
     /// <param name="epsilon">Standard normals [B, S, n].</param>
-    public override Tensor Sample(Tensor epsilon) => _isStandard ? epsilon : Mean + (0.5 * LogVariance).Exp() * epsilon;
+    public override Tensor Sample(Tensor epsilon)
+    {
+        if (_isStandard)
+            return epsilon;
+        return IsOnePerDatapoint && epsilon.Shape.Rank == 3 && epsilon.Shape[0] == Mean.Shape[0]
+            ? Flat(Mean).GaussianSample(Flat(LogVariance), epsilon)
+            : Mean + (0.5 * LogVariance).Exp() * epsilon;
+    }
 
     /// <summary>log N(z) at z = μ + σ ε, from ε: -½ Σ_j [log 2π + log σ_j² + ε_j²]. Exactly what the density gives, without the cancellation.</summary>
     /// <param name="epsilon">The standard normals that made z, [B, S, n].</param>
@@ -60,7 +67,7 @@ public sealed class DiagonalGaussian : LatentDistribution
 
     /// <summary>
     /// E_this[log p(z)] for another Gaussian p: -½ Σ_j [log 2π + log v_j + (σ_j² + (μ_j - m_j)²) / v_j], float64. With <see cref="Entropy"/>
-    /// it makes KL(this ‖ p) = -Entropy - ExpectedLogProb.
+    /// it makes KL(this ‖ p) = -Entropy - ExpectedLogProb; see also <see cref="WeightedTerms"/>.
     /// </summary>
     /// <param name="p">The other Gaussian, with mean m and variance v.</param>
     public Tensor ExpectedLogProb(DiagonalGaussian p)
@@ -71,4 +78,20 @@ public sealed class DiagonalGaussian : LatentDistribution
             : p.LogVariance + (variance + (Mean - p.Mean).Square()) * (-p.LogVariance).Exp();
         return terms.Sum(-1, ElementType.Float64).Affine(-0.5, -0.5 * LogVariance.Shape[-1] * LogTwoPi);
     }
+
+    /// <summary>
+    /// prior · E_this[log p(z)] + entropy · H[this] in nats, float64; with both weights 1, -KL(this ‖ p). In one pass where p is N(0, I).
+    /// </summary>
+    /// <param name="p">The other Gaussian.</param>
+    /// <param name="prior">The weight of E[log p].</param>
+    /// <param name="entropy">The weight of the entropy.</param>
+    /// <returns>The shape of log σ² without its innermost axis, broadcast with p's.</returns>
+    public Tensor WeightedTerms(DiagonalGaussian p, double prior, double entropy) => p._isStandard && IsOnePerDatapoint
+        ? Flat(Mean).StandardGaussianTerms(Flat(LogVariance), prior, entropy).Reshape(LogVariance.Shape.Leading)
+        : ExpectedLogProb(p) * prior + Entropy() * entropy;
+
+    /// <summary>Whether μ and log σ² are [B, 1, n].</summary>
+    private bool IsOnePerDatapoint => Mean.Shape.Rank == 3 && Mean.Shape[1] == 1 && LogVariance.Shape == Mean.Shape;
+
+    private static Tensor Flat(Tensor parameter) => parameter.Reshape(parameter.Shape[0], parameter.Shape[2]);
 }

@@ -39,10 +39,10 @@ public sealed class ElboObjective(
         {
             DiagonalGaussian conditional = q.Conditionals[level];
             LatentDistribution prior = model.Prior(level, [.. q.Latents.Levels.Skip(level + 1)]);
-            Tensor logPrior = prior is DiagonalGaussian gaussian
-                ? conditional.ExpectedLogProb(gaussian)
-                : prior.LogProb(q.Latents[level]);
-            Tensor term = Penalize((logPrior * weights.Prior + conditional.Entropy() * weights.Entropy).Mean(1));
+            Tensor terms = prior is DiagonalGaussian gaussian
+                ? conditional.WeightedTerms(gaussian, weights.Prior, weights.Entropy)
+                : prior.LogProb(q.Latents[level]) * weights.Prior + conditional.Entropy() * weights.Entropy;
+            Tensor term = Penalize(terms.Mean(1));
             sum = sum.IsDefined ? sum + term : term;
         }
         return sum;

@@ -4,7 +4,7 @@ namespace GapLab.Tensors;
 /// The numbers of one Adam update (Kingma and Ba 2015):
 /// m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g², p ← p + rate · (m / c₁) / (√(v / c₂) + ε), where c₁ and c₂ are the bias corrections.
 /// </summary>
-/// <param name="Rate">The step size; positive to ascend, negative to descend.</param>
+/// <param name="Rate">The step size; the step is an ascent.</param>
 /// <param name="Beta1">The decay of the first moment.</param>
 /// <param name="Beta2">The decay of the second moment.</param>
 /// <param name="Epsilon">Added to the root of the second moment.</param>

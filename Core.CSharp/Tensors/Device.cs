@@ -126,13 +126,31 @@ public abstract class Device
     public abstract void LinearBernoulliLogLikelihood(
         Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k);
 
+    /// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j]: samples of B diagonal Gaussians given by μ and v = log σ².</summary>
+    public abstract void GaussianSample(Storage mean, Storage logVariance, Storage epsilon, Storage z, int rows, int samples, int size);
+
+    /// <summary>μ̄[b, j] = Σ_s g[b, s, j] and v̄[b, j] = ½ exp(½ v[b, j]) Σ_s g[b, s, j] ε[b, s, j], summed in float64.</summary>
+    public abstract void GaussianSampleAdjoint(Storage logVariance, Storage epsilon, Storage g, Storage dMean, Storage dLogVariance, int rows, int samples, int size);
+
+    /// <summary>
+    /// y[b] = p · E[log N(z; 0, I)] + h · H for z ~ N(μ, e^v): -p/2 Σ_j (log 2π + e^v + μ²) + h/2 Σ_j (1 + log 2π + v); with p = h = 1, minus the KL divergence
+    /// to N(0, I). y is float64.
+    /// </summary>
+    public abstract void StandardGaussianTerms(Storage mean, Storage logVariance, double p, double h, Storage y, int rows, int size);
+
+    /// <summary>μ̄ = -p g μ and v̄ = ½ g (h - p e^v); g is float64, one number a row.</summary>
+    public abstract void StandardGaussianTermsAdjoint(Storage mean, Storage logVariance, double p, double h, Storage g, Storage dMean, Storage dLogVariance, int rows, int size);
+
     // ---- random numbers and optimisation ------------------------------------------------------------------------------------------
 
     /// <summary>Row r of y[datapoints, rowLength] becomes standard normals offset, offset + 1, ... of the stream at datapoint r.</summary>
     public abstract void FillNormal(RandomStream stream, ReadOnlySpan<int> datapoints, int step, int lane, long offset, int rowLength, Storage y);
 
-    /// <summary>One Adam update of p and its moments m and v, in place, from the gradient g.</summary>
-    public abstract void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p);
+    /// <summary>One Adam update of all parameters and their moments, in place.</summary>
+    public abstract void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters);
+
+    /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + g, p ← p + rate · m.</summary>
+    public abstract void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

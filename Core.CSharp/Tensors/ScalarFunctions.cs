@@ -3,6 +3,9 @@ namespace GapLab.Tensors;
 /// <summary>The elementwise functions on single float64 numbers, in forms that neither overflow nor cancel.</summary>
 internal static class ScalarFunctions
 {
+    /// <summary>log 2π.</summary>
+    public const double LogTwoPi = 1.8378770664093454836;
+
     public static double Evaluate(UnaryFunction f, double x) => f switch
     {
         UnaryFunction.Negate => -x,

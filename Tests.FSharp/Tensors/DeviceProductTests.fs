@@ -240,7 +240,7 @@ let ``Adam updates parameters and moments in place`` () =
             use ms = new Buffer(device, typeOf, m)
             use vs = new Buffer(device, typeOf, v)
             use ps = new Buffer(device, typeOf, p)
-            device.Adam(&step, gs.Storage, ms.Storage, vs.Storage, ps.Storage)
+            device.Adam(&step, ReadOnlySpan [| ParameterUpdate(ps.Storage, gs.Storage, ms.Storage, vs.Storage) |])
             equal g gs.Values
             ms.Values, vs.Values, ps.Values
 
@@ -263,4 +263,4 @@ let ``what the CPU device only computes in float32 is refused in float64`` () =
     refuses (fun () -> cpu.BernoulliLogLikelihood(x.Storage, x.Storage, 1, x.Storage, 2, 2))
 
     refuses (fun () ->
-        let step = AdamStep(1, 0, 0, 0, 1, 1) in cpu.Adam(&step, x.Storage, x.Storage, x.Storage, x.Storage))
+        let step = AdamStep(1, 0, 0, 0, 1, 1) in cpu.Adam(&step, ReadOnlySpan [| ParameterUpdate(x.Storage, x.Storage, x.Storage, x.Storage) |]))

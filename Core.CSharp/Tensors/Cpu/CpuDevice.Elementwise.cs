@@ -295,40 +295,4 @@ public sealed unsafe partial class CpuDevice
             _ => g,
         };
     }
-
-    /// <summary>Adam over a run of parameters: p, g, m and v are read and written once.</summary>
-    private readonly struct AdamLoop(float* g, float* m, float* v, float* p, AdamStep step) : ILoop
-    {
-        private readonly float* _g = g, _m = m, _v = v, _p = p;
-        private readonly float _beta1 = (float)step.Beta1, _rest1 = (float)(1 - step.Beta1), _beta2 = (float)step.Beta2, _rest2 = (float)(1 - step.Beta2);
-        private readonly float _epsilon = (float)step.Epsilon, _rate = (float)(step.Rate / step.Correction1), _scale2 = (float)(1 / step.Correction2);
-
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public void Execute(int start, int end)
-        {
-            int i = start;
-            for (; i <= end - 16; i += 16)
-            {
-                Vector512<float> p = Update(Vector512.Load(_g + i), Vector512.Load(_m + i), Vector512.Load(_v + i), Vector512.Load(_p + i), out var m, out var v);
-                m.Store(_m + i);
-                v.Store(_v + i);
-                p.Store(_p + i);
-            }
-            for (; i < end; i++)
-            {
-                _p[i] = Update(Vector512.CreateScalar(_g[i]), Vector512.CreateScalar(_m[i]), Vector512.CreateScalar(_v[i]), Vector512.CreateScalar(_p[i]), out var m, out var v).ToScalar();
-                _m[i] = m.ToScalar();
-                _v[i] = v.ToScalar();
-            }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private Vector512<float> Update(Vector512<float> g, Vector512<float> m, Vector512<float> v, Vector512<float> p, out Vector512<float> newM, out Vector512<float> newV)
-        {
-            newM = Vector512.FusedMultiplyAdd(Vector512.Create(_beta1), m, Vector512.Create(_rest1) * g);
-            newV = Vector512.FusedMultiplyAdd(Vector512.Create(_beta2), v, Vector512.Create(_rest2) * g * g);
-            Vector512<float> root = Vector512.Sqrt(newV * Vector512.Create(_scale2)) + Vector512.Create(_epsilon);
-            return Vector512.FusedMultiplyAdd(Vector512.Create(_rate), newM / root, p);
-        }
-    }
 }

@@ -58,13 +58,6 @@ public sealed unsafe partial class CpuDevice : HostDevice
         return new CpuPackedWeight((float*)matrix.Address, rows, columns);
     }
 
-    /// <inheritdoc/>
-    public override void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p)
-    {
-        RequireFloat32("Adam", g, m, p);
-        Run(new AdamLoop((float*)g.Address, (float*)m.Address, (float*)v.Address, (float*)p.Address, step), p.Length);
-    }
-
     private static void RequireFloat32(string operation, Storage a, Storage b, Storage c)
     {
         if (a.Type != ElementType.Float32 || b.Type != ElementType.Float32 || c.Type != ElementType.Float32)

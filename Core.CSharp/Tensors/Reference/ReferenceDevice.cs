@@ -132,15 +132,80 @@ public sealed class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void Adam(in AdamStep step, Storage g, Storage m, Storage v, Storage p)
+    public override void GaussianSample(Storage mean, Storage logVariance, Storage epsilon, Storage z, int rows, int samples, int size)
     {
-        for (int i = 0; i < p.Length; i++)
+        for (int i = 0; i < rows * samples * size; i++)
         {
-            double gradient = g.Doubles[i];
-            m.Doubles[i] = step.Beta1 * m.Doubles[i] + (1 - step.Beta1) * gradient;
-            v.Doubles[i] = step.Beta2 * v.Doubles[i] + (1 - step.Beta2) * gradient * gradient;
-            p.Doubles[i] += step.Rate * (m.Doubles[i] / step.Correction1) / (Math.Sqrt(v.Doubles[i] / step.Correction2) + step.Epsilon);
+            int parameter = i / (samples * size) * size + i % size;
+            z.Doubles[i] = mean.Doubles[parameter] + Math.Exp(0.5 * logVariance.Doubles[parameter]) * epsilon.Doubles[i];
         }
+    }
+
+    /// <inheritdoc/>
+    public override void GaussianSampleAdjoint(Storage logVariance, Storage epsilon, Storage g, Storage dMean, Storage dLogVariance, int rows, int samples, int size)
+    {
+        for (int b = 0; b < rows; b++)
+            for (int j = 0; j < size; j++)
+            {
+                double sum = 0, product = 0;
+                for (int s = 0; s < samples; s++)
+                {
+                    int i = (b * samples + s) * size + j;
+                    sum += g.Doubles[i];
+                    product += g.Doubles[i] * epsilon.Doubles[i];
+                }
+                dMean.Doubles[b * size + j] = sum;
+                dLogVariance.Doubles[b * size + j] = 0.5 * Math.Exp(0.5 * logVariance.Doubles[b * size + j]) * product;
+            }
+    }
+
+    /// <inheritdoc/>
+    public override void StandardGaussianTerms(Storage mean, Storage logVariance, double p, double h, Storage y, int rows, int size)
+    {
+        for (int b = 0; b < rows; b++)
+        {
+            double sum = 0;
+            for (int j = b * size; j < (b + 1) * size; j++)
+            {
+                double m = mean.Doubles[j], v = logVariance.Doubles[j];
+                sum += h * (1 + ScalarFunctions.LogTwoPi + v) - p * (ScalarFunctions.LogTwoPi + Math.Exp(v) + m * m);
+            }
+            y.Doubles[b] = 0.5 * sum;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void StandardGaussianTermsAdjoint(Storage mean, Storage logVariance, double p, double h, Storage g, Storage dMean, Storage dLogVariance, int rows, int size)
+    {
+        for (int i = 0; i < rows * size; i++)
+        {
+            dMean.Doubles[i] = -p * g.Doubles[i / size] * mean.Doubles[i];
+            dLogVariance.Doubles[i] = 0.5 * g.Doubles[i / size] * (h - p * Math.Exp(logVariance.Doubles[i]));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters)
+    {
+        foreach ((Storage p, Storage g, Storage m, Storage v) in parameters)
+            for (int i = 0; i < p.Length; i++)
+            {
+                double gradient = g.Doubles[i];
+                m.Doubles[i] = step.Beta1 * m.Doubles[i] + (1 - step.Beta1) * gradient;
+                v.Doubles[i] = step.Beta2 * v.Doubles[i] + (1 - step.Beta2) * gradient * gradient;
+                p.Doubles[i] += step.Rate * (m.Doubles[i] / step.Correction1) / (Math.Sqrt(v.Doubles[i] / step.Correction2) + step.Epsilon);
+            }
+    }
+
+    /// <inheritdoc/>
+    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters)
+    {
+        foreach ((Storage p, Storage g, Storage m, _) in parameters)
+            for (int i = 0; i < p.Length; i++)
+            {
+                m.Doubles[i] = momentum * m.Doubles[i] + g.Doubles[i];
+                p.Doubles[i] += rate * m.Doubles[i];
+            }
     }
 
     /// <summary>The flat index in an operand of the element that broadcasting pairs with element i of the result.</summary>

@@ -1,0 +1,82 @@
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Optimization;
+
+/// <summary>
+/// Gradient ascent: objectives here are bounds to be raised. An optimiser updates its parameters in place, all in one pass, and its own state lives
+/// as long as the memory scope it was made in.
+/// </summary>
+public abstract class Optimizer
+{
+    private readonly Tensor[] _parameters;
+    private readonly Tensor[] _firstMoments;
+    private readonly Tensor[] _secondMoments;
+    private readonly ParameterUpdate[] _updates;
+
+    /// <summary>An optimiser whose moments start at zero.</summary>
+    /// <param name="parameters">What it updates; all on one device.</param>
+    /// <param name="learningRate">The step size.</param>
+    /// <param name="hasSecondMoments">Whether the rule needs them.</param>
+    private protected Optimizer(IEnumerable<Tensor> parameters, double learningRate, bool hasSecondMoments)
+    {
+        _parameters = [.. parameters];
+        _firstMoments = [.. _parameters.Select(Zeros)];
+        _secondMoments = hasSecondMoments ? [.. _parameters.Select(Zeros)] : [];
+        _updates = new ParameterUpdate[_parameters.Length];
+        LearningRate = learningRate;
+    }
+
+    /// <summary>The step size, which schedules change.</summary>
+    public double LearningRate { get; set; }
+
+    /// <summary>How many steps have been taken since the start or the last <see cref="Reset"/>.</summary>
+    protected int Steps { get; private set; }
+
+    private string Name => GetType().Name;
+
+    /// <summary>One step for every parameter.</summary>
+    /// <param name="gradients">The gradients of what is to be raised, in the parameters' order.</param>
+    /// <exception cref="ShapeException">Another number of gradients, or another shape.</exception>
+    /// <exception cref="DeviceMismatchException">A gradient is on another device than its parameter.</exception>
+    public void Ascend(ReadOnlySpan<Tensor> gradients)
+    {
+        if (gradients.Length != _parameters.Length)
+            throw new ShapeException($"{Name}: {gradients.Length} gradients for {_parameters.Length} parameters.");
+        if (gradients.Length == 0)
+            return;
+        // All are checked first: a step that is refused has changed nothing.
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            Tensor p = _parameters[i], g = gradients[i];
+            if (g.Shape != p.Shape)
+                throw new ShapeException($"{Name}: a gradient of shape {g.Shape} for a parameter of shape {p.Shape}.");
+            if (!ReferenceEquals(g.Device, p.Device))
+                throw new DeviceMismatchException($"{Name}: a gradient on the device '{g.Device}' for a parameter on '{p.Device}'.");
+        }
+        Steps++;
+        for (int i = 0; i < gradients.Length; i++)
+            _updates[i] = new ParameterUpdate(
+                _parameters[i].ForUpdate(Name), gradients[i].StorageOf(Name), _firstMoments[i].ForUpdate(Name),
+                _secondMoments.Length > 0 ? _secondMoments[i].ForUpdate(Name) : default);
+        Step(_parameters[0].Device, _updates);
+        foreach (Tensor gradient in gradients)
+            GC.KeepAlive(gradient.Scope);
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Sets the moments to zero and counts steps from the start again, as a new optimiser at every stage of a schedule does.</summary>
+    public void Reset()
+    {
+        Steps = 0;
+        foreach (Tensor moment in _firstMoments.Concat(_secondMoments))
+            moment.Device.Fill(moment.ForUpdate(Name), 0);
+    }
+
+    /// <summary>Moves all parameters.</summary>
+    /// <param name="device">Their device.</param>
+    /// <param name="updates">Parameters, gradients and moments.</param>
+    private protected abstract void Step(Device device, ReadOnlySpan<ParameterUpdate> updates);
+
+    private static Tensor Zeros(Tensor p) => Tensor.Filled(p.Device, p.Shape, 0, p.Type);
+}

@@ -1,0 +1,14 @@
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Optimization;
+
+/// <summary>Stochastic gradient ascent with momentum: m ← momentum · m + g, p ← p + rate · m. Without momentum, p ← p + rate · g.</summary>
+/// <param name="parameters">What it updates.</param>
+/// <param name="learningRate">The step size.</param>
+/// <param name="momentum">From 0 to below 1.</param>
+public sealed class Sgd(IEnumerable<Tensor> parameters, double learningRate, double momentum = 0)
+    : Optimizer(parameters, learningRate, hasSecondMoments: false)
+{
+    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) => device.Momentum(LearningRate, momentum, updates);
+}

@@ -1,0 +1,62 @@
+/// What all optimisers share, and gradient ascent with momentum.
+module GapLab.Tests.Optimization.OptimizerTests
+
+open System
+open NUnit.Framework
+open GapLab.Differentiation
+open GapLab.Optimization
+open GapLab.Tensors
+open GapLab.Tensors.Cpu
+open GapLab.Tensors.Reference
+open GapLab.Tests.Checks
+
+let private vector (device: Device) (values: float[]) = Tensor.Create(device, Shape values.Length, values)
+
+[<Test>]
+let ``Sgd with momentum follows m <- 0.5 m + g, p <- p + 0.1 m`` () =
+    for device in [ ReferenceDevice.Instance :> Device; CpuDevice.Instance ] do
+        let p = vector device (Array.create 37 1.0)
+        let sgd = Sgd([ p ], 0.1, 0.5)
+
+        // m: 2, then 0.5 * 2 - 4 = -3; p: 1.2, then 0.9.
+        for gradient, expected in [ 2.0, 1.2; -4.0, 0.9 ] do
+            sgd.Ascend(ReadOnlySpan [| vector device (Array.create 37 gradient) |])
+            close $"p on {device}" 1e-6 (Array.create 37 expected) (p.ToArray())
+
+        sgd.Reset()
+        sgd.Ascend(ReadOnlySpan [| vector device (Array.create 37 1.0) |])
+        close $"p on {device} after a reset" 1e-6 (Array.create 37 1.0) (p.ToArray())
+
+/// Parameters of these sizes after three steps, updated together or each by an optimiser of its own.
+let private threeSteps (make: Tensor list -> Optimizer) together =
+    let sizes = [ 1; 17; 40_000; 3; 16; 9_999 ]
+    let values lane n = Array.init n (fun i -> sin (float (i + lane)))
+    let parameters = sizes |> List.mapi (fun lane n -> vector CpuDevice.Instance (values lane n))
+
+    let groups =
+        if together then [ parameters ] else parameters |> List.map List.singleton
+
+    for group in groups do
+        let optimizer = make group
+
+        for step in 1..3 do
+            let gradients = group |> List.map (fun p -> vector CpuDevice.Instance (values (100 * step) p.Count))
+            optimizer.Ascend(ReadOnlySpan(List.toArray gradients))
+
+    parameters |> List.map (fun p -> p.ToArray())
+
+[<Test>]
+let ``parameters updated in one pass get the bits they get alone, for one thread and two`` () =
+    let before = WorkerPool.Threads
+
+    try
+        for make in
+            [ fun group -> Adam(group, AdamOptions()) :> Optimizer
+              fun group -> Sgd(group, 0.1, 0.9) ] do
+            WorkerPool.Threads <- 1
+            let alone = threeSteps make false
+            equal alone (threeSteps make true)
+            WorkerPool.Threads <- 2
+            equal alone (threeSteps make true)
+    finally
+        WorkerPool.Threads <- before
