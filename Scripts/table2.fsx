@@ -38,7 +38,7 @@ let exitCode =
         let vae = Suboptimality.build settings data.Set.Train.PixelCount seed
 
         Suboptimality.train settings seed data vae (fun epoch ->
-            if epoch.Epoch = epoch.Epochs then
+            if epoch.Epoch = epoch.Epochs && not (Double.IsNaN epoch.ValidationElbo) then
                 eprintfn "epoch %d: validation ELBO %s" epoch.Epoch (nats epoch.ValidationElbo))
 
         let train = Suboptimality.measure settings seed vae "training points" data.Train
@@ -93,8 +93,10 @@ let exitCode =
                   $"{settings.Points} random training and test points, the same for every seed. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
                   "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation."
                   "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
-                  $"Training and local optimisation evaluate the KL analytically. AIS: adaptive steps from 0.1 for each chain, linear schedule. SIMD: {simdBits} bits. GapLab {Suboptimality.version}."
-                  data.Set.Provenance ]
+                  $"Training and local optimisation evaluate the KL analytically. AIS: {Suboptimality.aisNote settings}. SIMD: {simdBits} bits. GapLab {Suboptimality.version}."
+                  data.Set.Provenance
+                  for file in data.Set.Files do
+                      $"{IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}" ]
                 @ Suboptimality.settingNotes settings
               Columns = [ "training points"; "test points"; "published (paper's training points)" ]
               Rows =

@@ -61,7 +61,7 @@ module Cli =
 
             main options
 
-        if Array.exists isHelp arguments then
+        if arguments |> Array.tryHead |> Option.exists isHelp then
             printfn "%s" (parser.PrintUsage())
             printfn "`dotnet fsi` keeps a plain --help for itself: write `dotnet fsi %s help`, or put `--` before --help." script
             0

@@ -4,27 +4,38 @@ open GapLab.Differentiation
 open GapLab.Tensors
 
 /// Derivatives of functions of tensors, in DiffSharp's names and order of arguments: the function first, then the point, then the direction.
-/// Each call opens a memory scope of its own; what it returns belongs to the scope around the call.
+/// They nest: inside an open memory scope results stay on its tape, so that a derivative can itself be differentiated. Outside any, a call
+/// opens a scope of its own and its result belongs to the garbage collector.
 module Differentiation =
     let private inScope (compute: unit -> Tensor) =
-        use scope = MemoryScope.Enter()
-        scope.Keep(compute ())
+        if MemoryScope.IsRecording then
+            compute ()
+        else
+            use scope = MemoryScope.Enter()
+            scope.Keep(compute ())
 
     let private inScope2 (compute: unit -> Tensor * Tensor) =
-        use scope = MemoryScope.Enter()
-        let first, second = compute ()
-        scope.Keep first, scope.Keep second
+        if MemoryScope.IsRecording then
+            compute ()
+        else
+            use scope = MemoryScope.Enter()
+            let first, second = compute ()
+            scope.Keep first, scope.Keep second
 
-    let private gradient (y: Tensor) (x: Tensor) = Gradient.Of(y, x)
+    let private gradient (y: Tensor) (x: Tensor) = Gradient.Of(y, x, createGraph = true)
 
-    let private recorded (y: Tensor) (x: Tensor) = Gradient.Of(y, x, createGraph = true)
+    let private scalar (y: Tensor) =
+        if y.Count <> 1 then
+            raise (ShapeException $"A gradient is that of a single number, but the function's result has shape {y.Shape}; use jacobianTv.")
+
+        y
 
     let private dot (a: Tensor) (b: Tensor) = (a * b).Sum()
 
     /// The value and the gradient of a scalar function.
     let fgrad (f: Tensor -> Tensor) (x: Tensor) =
         inScope2 (fun () ->
-            let y = f x
+            let y = scalar (f x)
             y, gradient y x)
 
     /// The gradient of a scalar function: the shape of x.
@@ -32,11 +43,11 @@ module Differentiation =
 
     /// The directional derivative of a scalar function along v.
     let gradv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
-        inScope (fun () -> dot (gradient (f x) x) v)
+        inScope (fun () -> dot (gradient (scalar (f x)) x) v)
 
     /// The transposed Jacobian times v: the derivative of v · f at x.
     let jacobianTv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
-        inScope (fun () -> Gradient.Of(f x, x, seed = v))
+        inScope (fun () -> Gradient.Of(f x, x, seed = v, createGraph = true))
 
     /// The Jacobian times v, by differentiating the transposed product (which is linear in its seed).
     let jacobianv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
@@ -44,11 +55,11 @@ module Differentiation =
             let y = f x
             let seed = Tensor.Filled(y.Device, y.Shape, 0., y.Type)
             let transposed = Gradient.Of(y, x, seed = seed, createGraph = true)
-            Gradient.Of(transposed, seed, seed = v))
+            Gradient.Of(transposed, seed, seed = v, createGraph = true))
 
     /// The Hessian of a scalar function times v: the shape of x.
     let hessianv (f: Tensor -> Tensor) (x: Tensor) (v: Tensor) =
-        inScope (fun () -> gradient (dot (recorded (f x) x) v) x)
+        inScope (fun () -> gradient (dot (gradient (scalar (f x)) x) (v.Detach())) x)
 
     /// Row i of a matrix is g applied to the i-th unit vector of the shape of x.
     let private rows (device: Device) (count: int) (shape: Shape) (g: Tensor -> Tensor) =

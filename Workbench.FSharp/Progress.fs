@@ -24,10 +24,10 @@ module Progress =
                 if watch.Elapsed >= next && fraction > 0. && fraction < 1. then
                     next <- watch.Elapsed + plainInterval
                     let left = watch.Elapsed * ((1. - fraction) / fraction)
-                    eprintfn "%s: %.0f %%, %s left" title (100. * fraction) (time left))
+                    Console.Error.WriteLine $"{title}: {100. * fraction:F0} %%, {time left} left")
 
         let result = work report
-        eprintfn "%s: done in %s" title (time watch.Elapsed)
+        Console.Error.WriteLine $"{title}: done in {time watch.Elapsed}"
         result
 
     let private bar (title: string) (work: (float -> unit) -> 'a) =

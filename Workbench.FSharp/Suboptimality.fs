@@ -117,7 +117,10 @@ module Suboptimality =
            | Some count -> string count)
           "latent size", string settings.LatentSize
           "hidden layers", layers
-          "epochs", (if settings.Schedule.Stages.Count > 4 then $"{settings.Schedule.Epochs} (3^i schedule)" else schedule)
+          "epochs", (if Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages) && settings.Schedule.Stages.Count = 8 then
+                        $"{settings.Schedule.Epochs} (3^i schedule)"
+                    else
+                        schedule)
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
           "importance samples", string settings.ImportanceSamples
@@ -135,10 +138,18 @@ module Suboptimality =
             |> List.map (fun ((name, own), (_, published)) -> $"differs from the paper: {name} {own} (paper: {published})")
 
         if List.isEmpty differences then
-            [ "Settings: the paper's." ]
+            [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
         else
             differences
             @ [ "With these differences the numbers are no reproduction of the published ones, which stand beside them for orientation." ]
+
+    let private aisOptions (settings: SuboptimalitySettings) =
+        AisOptions(Chains = settings.Chains, Betas = AnnealingSchedule.Linear settings.Distributions, LeapfrogSteps = settings.LeapfrogSteps)
+
+    /// How AIS is run, for a table's header.
+    let aisNote settings =
+        let options = aisOptions settings
+        $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
     let private device = CpuDevice.Instance
 
@@ -151,10 +162,6 @@ module Suboptimality =
 
     /// Loads a data set with its usual binarization.
     let load (name: string) (folder: string option) (settings: SuboptimalitySettings) =
-        match folder with
-        | Some path when not (Directory.Exists path) -> Cli.fail $"The data folder '{path}' does not exist; check --data."
-        | _ -> ()
-
         let options =
             DataOptions(
                 Folder = Option.toObj folder,
@@ -196,7 +203,10 @@ module Suboptimality =
     /// Trains with entropy annealing; every epoch is handed to `onEpoch`.
     let train (settings: SuboptimalitySettings) seed data (vae: Vae) onEpoch =
         let weights epoch =
-            ObjectiveWeights.EntropyAnnealing(min 1. (float epoch / float settings.AnnealingEpochs))
+            if epoch >= settings.AnnealingEpochs then
+                ObjectiveWeights.Elbo
+            else
+                ObjectiveWeights.EntropyAnnealing(float epoch / float settings.AnnealingEpochs)
 
         let options =
             TrainerOptions(Schedule = settings.Schedule, Weights = Func<_, _> weights, Seed = seed)
@@ -243,14 +253,7 @@ module Suboptimality =
 
         let ais =
             step "AIS" (fun report ->
-                let options =
-                    AisOptions(
-                        Chains = settings.Chains,
-                        Betas = AnnealingSchedule.Linear settings.Distributions,
-                        LeapfrogSteps = settings.LeapfrogSteps
-                    )
-
-                Ais(options).Run(vae.Model, x, stream RandomPurpose.AnnealedInitial, report))
+                Ais(aisOptions settings).Run(vae.Model, x, stream RandomPurpose.AnnealedInitial, report))
 
         { Points = x.Count
           Inferred = inferred

@@ -64,7 +64,9 @@ module Tables =
             [ row; column ] @ numbers @ [ format cell ] |> List.map csvField |> String.concat ","
 
         let csv table =
-            [ yield "row,column,value,standard_error,low,high,text"
+            [ for line in table.Title :: table.Notes do
+                  yield "# " + line
+              yield "row,column,value,standard_error,low,high,text"
               for name, cells in table.Rows do
                   for column in List.zip table.Columns cells do
                       yield csvLine name column ]

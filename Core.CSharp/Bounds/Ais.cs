@@ -55,9 +55,10 @@ public sealed class Ais(AisOptions options) : Bound
             values[row] = LogWeights.LogMeanExp(w);
             errors[row] = LogWeights.StandardError(w);
             effective[row] = LogWeights.EffectiveSampleSize(w);
+            BoundEstimate.RequireNumber("AIS", values[row], x.Indices.Span[row]);
             progress?.Invoke(Interlocked.Increment(ref done));
         }, cancellation);
-        return new AisEstimate(new BoundEstimate(Name, Direction, values, errors), acceptance, effective);
+        return new AisEstimate(new BoundEstimate(Name, Direction, values, errors) { Datapoints = x.Indices }, acceptance, effective);
     }
 
     /// <summary>The log-weights of all chains of one datapoint.</summary>
@@ -91,7 +92,7 @@ public sealed class Ais(AisOptions options) : Bound
         var w = new double[chains];
         var accepted = new bool[chains];
         var uniforms = new double[chains];
-        var adaptation = new StepSizeAdaptation(chains, _options.InitialStepSize);
+        var adaptation = new StepSizeAdaptation(_options);
         long acceptedMoves = 0;
         double[] betas = _options.Betas;
 

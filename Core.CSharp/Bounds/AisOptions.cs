@@ -15,6 +15,15 @@ public sealed record AisOptions
     /// <summary>The step size that adaptation starts from. With 500 distributions a start of 0.01 costs 2 to 3 nats.</summary>
     public double InitialStepSize { get; init; } = 0.1;
 
+    /// <summary>The acceptance rate that adaptation steers towards.</summary>
+    public double TargetAcceptance { get; init; } = 0.65;
+
+    /// <summary>No step becomes smaller.</summary>
+    public double SmallestStepSize { get; init; } = 1e-4;
+
+    /// <summary>No step becomes larger.</summary>
+    public double LargestStepSize { get; init; } = 0.5;
+
     /// <summary>How step sizes are found.</summary>
     public StepSizeMode StepSizes { get; init; } = StepSizeMode.Adaptive;
 }

@@ -7,9 +7,19 @@ namespace GapLab.Bounds;
 /// <param name="StandardErrors">The Monte-Carlo standard error of each.</param>
 public sealed record BoundEstimate(string Name, BoundDirection Direction, double[] Values, double[] StandardErrors)
 {
+    /// <summary>The index of every datapoint in its data set; empty where it is not known.</summary>
+    public ReadOnlyMemory<int> Datapoints { get; init; }
+
     /// <summary>The average over the datapoints.</summary>
-    public double Mean { get; } = Values.Average();
+    public double Mean => Values.Length == 0 ? double.NaN : Values.Average();
 
     /// <summary>The Monte-Carlo standard error of <see cref="Mean"/>: what another seed would change, for the same datapoints.</summary>
-    public double MonteCarloError { get; } = Math.Sqrt(StandardErrors.Sum(error => error * error)) / StandardErrors.Length;
+    public double MonteCarloError => Math.Sqrt(StandardErrors.Sum(error => error * error)) / StandardErrors.Length;
+
+    /// <summary>A log-weight that is not a number would hide behind the other bound of a comparison; it is an error. Minus infinity is an answer.</summary>
+    internal static void RequireNumber(string estimator, double value, int datapoint)
+    {
+        if (double.IsNaN(value) || double.IsPositiveInfinity(value))
+            throw new Tensors.GapLabException($"{estimator}: the estimate of datapoint {datapoint} is {value}; the model's parameters or λ are not finite, or the log-density overflows.");
+    }
 }

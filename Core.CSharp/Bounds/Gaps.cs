@@ -53,6 +53,8 @@ public sealed class Gaps
         int n = inferred.Values.Length;
         if (n == 0 || optimal.Values.Length != n || marginals.Count == 0 || marginals.Any(bound => bound.Values.Length != n))
             throw new GapLabException("Gaps: all bounds must be estimates of the same datapoints, at least one.");
+        if (marginals.Append(optimal).Any(bound => !bound.Datapoints.IsEmpty && !inferred.Datapoints.IsEmpty && !bound.Datapoints.Span.SequenceEqual(inferred.Datapoints.Span)))
+            throw new GapLabException("Gaps: the bounds are estimates of different datapoints; measure all of them on one batch.");
         if (marginals.Append(optimal).Append(inferred).Any(bound => bound.Direction != BoundDirection.Lower))
             throw new GapLabException("Gaps: log p(x) and the ELBOs are estimated by lower bounds; an upper bound was given.");
         if (!(level > 0 && level < 1))

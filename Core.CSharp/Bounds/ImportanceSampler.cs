@@ -35,6 +35,7 @@ public sealed class ImportanceSampler(int samples = 5000)
     /// <param name="progress">Told after every datapoint how many are done.</param>
     /// <param name="cancellation">Stops between two datapoints.</param>
     /// <exception cref="ShapeException">Another number of λ than of datapoints.</exception>
+    /// <exception cref="GapLabException">A log-weight is not a number: names the datapoint.</exception>
     public ImportanceEstimate Estimate(
         GenerativeModel model, VariationalFamily family, Observations x, LocalParameters lambda, RandomStream stream,
         Action<int>? progress = null, CancellationToken cancellation = default)
@@ -56,11 +57,12 @@ public sealed class ImportanceSampler(int samples = 5000)
             iwae[row] = LogWeights.LogMeanExp(w);
             iwaeError[row] = LogWeights.StandardError(w);
             effective[row] = LogWeights.EffectiveSampleSize(w);
+            BoundEstimate.RequireNumber("Importance sampling", iwae[row], x.Indices.Span[row]);
             progress?.Invoke(Interlocked.Increment(ref done));
         }, cancellation);
         return new ImportanceEstimate(
-            new BoundEstimate("ELBO", BoundDirection.Lower, elbo, elboError),
-            new BoundEstimate($"IWAE-{_samples}", BoundDirection.Lower, iwae, iwaeError),
+            new BoundEstimate("ELBO", BoundDirection.Lower, elbo, elboError) { Datapoints = x.Indices },
+            new BoundEstimate($"IWAE-{_samples}", BoundDirection.Lower, iwae, iwaeError) { Datapoints = x.Indices },
             effective);
     }
 

@@ -1,21 +1,23 @@
 namespace GapLab.Bounds;
 
 /// <summary>
-/// Per-chain step sizes that steer towards an acceptance rate of 0.65 (as Wu et al. 2017 do): after every move the step grows by 2 % if the chain's
-/// exponentially averaged acceptance lies above, and shrinks by 2 % if it lies below; it stays within [1e-4, 0.5].
+/// Per-chain step sizes that steer towards an acceptance rate (as Wu et al. 2017 do, towards 0.65): after every move the step grows by 2 % if the chain's
+/// exponentially averaged acceptance lies above, and shrinks by 2 % if it lies below.
 /// </summary>
 internal sealed class StepSizeAdaptation
 {
-    private const double Target = 0.65, Growth = 1.02, Shrinkage = 0.98, Memory = 0.9, Smallest = 1e-4, Largest = 0.5;
+    private const double Growth = 1.02, Shrinkage = 0.98, Memory = 0.9;
 
+    private readonly AisOptions _options;
     private readonly double[] _acceptance;
 
-    public StepSizeAdaptation(int chains, double initial)
+    public StepSizeAdaptation(AisOptions options)
     {
-        StepSizes = new double[chains];
-        Array.Fill(StepSizes, initial);
-        _acceptance = new double[chains];
-        Array.Fill(_acceptance, Target);
+        _options = options;
+        StepSizes = new double[options.Chains];
+        Array.Fill(StepSizes, options.InitialStepSize);
+        _acceptance = new double[options.Chains];
+        Array.Fill(_acceptance, options.TargetAcceptance);
     }
 
     public double[] StepSizes { get; }
@@ -25,7 +27,8 @@ internal sealed class StepSizeAdaptation
         for (int c = 0; c < StepSizes.Length; c++)
         {
             _acceptance[c] = Memory * _acceptance[c] + (1 - Memory) * (accepted[c] ? 1 : 0);
-            StepSizes[c] = Math.Clamp(StepSizes[c] * (_acceptance[c] > Target ? Growth : Shrinkage), Smallest, Largest);
+            double factor = _acceptance[c] > _options.TargetAcceptance ? Growth : Shrinkage;
+            StepSizes[c] = Math.Clamp(StepSizes[c] * factor, _options.SmallestStepSize, _options.LargestStepSize);
         }
     }
 

@@ -18,6 +18,7 @@ public static class DataSets
     public static DataSet Load(string name, DataOptions? options = null)
     {
         options ??= DataOptions.Default;
+        var folders = DataFolders.Default(options.Folder);
         if (name == Glyphs)
         {
             return Synthetic.Glyphs(
@@ -29,6 +30,6 @@ public static class DataSets
             throw new DataException($"There is no data set '{name}'; use one of {string.Join(", ", Names)}.");
         }
 
-        return Catalog.Default.Load(name, DataFolders.Default(options.Folder), options.ValidationCount);
+        return Catalog.Default.Load(name, folders, options.ValidationCount);
     }
 }

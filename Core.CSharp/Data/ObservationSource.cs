@@ -25,6 +25,8 @@ public abstract class ObservationSource
     /// <exception cref="DataException">There are fewer.</exception>
     public Observations Subset(int count)
     {
+        if (count < 1)
+            throw new DataException($"A subset of {Description} must have at least 1 datapoint, not {count}.");
         if (count > Count)
             throw new DataException($"{Description} has {Count} datapoints, not {count}; ask for fewer.");
         int[] order = [.. Enumerable.Range(0, Count)];

@@ -30,6 +30,9 @@ internal sealed class Arena(Device device, bool exactly)
             {
                 long size = Math.Max(bytes, exactly ? 0 : _blocks.Count == 0 ? FirstBlock : _blocks[^1].Bytes * 2);
                 _blocks.Add((Device.Allocate(size), size));
+                // Nothing but the collector frees a tensor that lives on its own, so it must know what that tensor weighs.
+                if (exactly)
+                    GC.AddMemoryPressure(size);
             }
             _current++;
             _offset = 0;
@@ -57,7 +60,11 @@ internal sealed class Arena(Device device, bool exactly)
     public void Release()
     {
         foreach ((nint address, long bytes) in _blocks)
+        {
             Device.Free(address, bytes);
+            if (exactly)
+                GC.RemoveMemoryPressure(bytes);
+        }
         _blocks.Clear();
         _current = -1;
         _offset = 0;

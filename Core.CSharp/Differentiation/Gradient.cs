@@ -36,6 +36,8 @@ public static class Gradient
             int level = table.Scopes.IndexOf(y.Scope!);
             if (level < 0)
                 throw new ScopeException("Gradient: the differentiated tensor was computed outside the open memory scopes of this thread; compute it inside 'using var scope = MemoryScope.Enter()'.");
+            if ((!y.Scope!.Records && !wanted.Contains(y)) || (createGraph && MemoryScope.Current is { Records: false }))
+                throw new ScopeException("Gradient: the memory scope was entered without a tape (record: false); enter it with one to take gradients.");
             if (table.Wants(y))
                 table.Add(y, seed.IsDefined ? seed.To(y.Type) : Tensor.Filled(y.Device, y.Shape, 1, y.Type));
             for (int start = y.Index; level < table.Scopes.Count; level++)

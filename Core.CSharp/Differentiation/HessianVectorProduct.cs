@@ -10,7 +10,7 @@ public static class HessianVectorProduct
     /// </summary>
     /// <param name="y">The differentiated tensor.</param>
     /// <param name="u">The tensors whose gradient is taken first.</param>
-    /// <param name="v">A direction for each of them, of the same shape.</param>
+    /// <param name="v">A direction for each of them, of the same shape; a constant, also where it was computed from u or w.</param>
     /// <param name="w">The tensors whose second derivatives are wanted.</param>
     /// <param name="gradients">Receives ∂f/∂u.</param>
     /// <param name="products">Receives H_wu v, in the order and with the shapes of <paramref name="w"/>.</param>
@@ -26,7 +26,7 @@ public static class HessianVectorProduct
         Tensor directional = default;
         for (int i = 0; i < u.Length; i++)
         {
-            Tensor term = (gradients[i] * v[i]).Sum();
+            Tensor term = (gradients[i] * v[i].Detach()).Sum();
             directional = i == 0 ? term : directional + term;
         }
         Gradient.Of(directional, w, products);

@@ -36,11 +36,14 @@ public sealed class MemoryScope : IDisposable
     /// <summary>The scope around this one.</summary>
     internal MemoryScope? Parent => _parent;
 
+    /// <summary>Whether the scope keeps a tape.</summary>
+    internal bool Records => _records;
+
     /// <summary>How many tensors the scope holds.</summary>
     internal int Count => _count;
 
     /// <summary>Whether what is computed now on this thread can be differentiated.</summary>
-    internal static bool IsRecording => t_current is { _records: true } && !t_recordingPaused;
+    public static bool IsRecording => t_current is { _records: true } && !t_recordingPaused;
 
     /// <summary>Opens a scope on this thread.</summary>
     /// <param name="record">Whether to keep the tape; without it no gradients can be taken, and operations skip what only gradients need.</param>

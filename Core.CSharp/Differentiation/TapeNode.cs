@@ -26,9 +26,8 @@ internal struct TapeNode
     /// <summary>What the operation kept for its adjoint beside inputs and output; undefined if nothing.</summary>
     public Tensor Saved;
 
-    /// <summary>A copy in the order that products read it, and the version it was made of; null if there is none.</summary>
-    public PackedWeight? Packed;
-    public int PackedVersion;
+    /// <summary>A copy in the order that products read it; null if there is none.</summary>
+    public PackedCopy? Packed;
 
     /// <summary>Whether the numbers are those of the first input, under another shape.</summary>
     public bool IsView;
@@ -48,6 +47,9 @@ internal struct TapeNode
         private int _first;
     }
 }
+
+/// <summary>A packed copy and the version of the numbers that it was made of.</summary>
+internal sealed record PackedCopy(PackedWeight Weight, int Version);
 
 /// <summary>The constants of a recorded operation: two numbers, three integers.</summary>
 internal record struct OperationAttributes(double A = 0, double B = 0, int I = 0, int J = 0, int K = 0);

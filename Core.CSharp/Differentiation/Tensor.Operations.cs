@@ -221,7 +221,7 @@ public readonly partial struct Tensor
     public Tensor BernoulliLogLikelihood(Tensor x) => BernoulliLogLikelihoodOperation.Instance.Apply(this, x);
 
     /// <summary>
-    /// The Bernoulli log-likelihood of data x [B, D] with logits a = h Wᵀ + b, for h [B, S, k], W [D, k], b [D], without ever keeping the logits:
+    /// The Bernoulli log-likelihood of data x [B, D] with logits a = h Wᵀ + b, for h [B, S, k], W [D, k], b [D], in one pass over the logits:
     /// [B, S] in nats, float64. The same as <c>h.Linear(W, b).BernoulliLogLikelihood(x)</c>, faster.
     /// </summary>
     /// <param name="weight">W.</param>

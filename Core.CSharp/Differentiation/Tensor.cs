@@ -135,6 +135,9 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     /// <summary>A copy that belongs to the garbage collector, whatever scope is open: for parameters, data and optimizer state.</summary>
     public Tensor ToOwned() => MemoryScope.CopyTo(null, this);
 
+    /// <summary>A copy in the current scope through which no gradient flows.</summary>
+    public Tensor Detach() => MemoryScope.CopyTo(MemoryScope.Current, this);
+
     // ---- reading and changing -----------------------------------------------------------------------------------------------------
 
     /// <summary>All elements, row-major.</summary>
@@ -193,10 +196,11 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     internal void Pack()
     {
         ref TapeNode node = ref Node("Pack");
-        if (node.Shape.Rank != 2 || (node.Packed is not null && node.PackedVersion == node.Version))
+        if (node.Shape.Rank != 2 || node.IsView || node.Packed?.Version == node.Version)
             return;
-        node.Packed = node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]);
-        node.PackedVersion = node.Version;
+        if (node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]) is { } weight)
+            Volatile.Write(ref node.Packed, new PackedCopy(weight, node.Version));
+        GC.KeepAlive(Scope);
     }
 
     /// <summary>The packed copy, if there is one of the present numbers.</summary>
@@ -205,7 +209,8 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         get
         {
             ref TapeNode node = ref Node("Packed");
-            return node.PackedVersion == node.Version ? node.Packed : null;
+            PackedCopy? copy = Volatile.Read(ref node.Packed);
+            return copy?.Version == node.Version ? copy.Weight : null;
         }
     }
 

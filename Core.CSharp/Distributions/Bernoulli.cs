@@ -18,7 +18,7 @@ public sealed class Bernoulli : OutputDistribution
     /// <param name="logits">a [B, S, D].</param>
     public Bernoulli(Tensor logits) => _logits = logits;
 
-    /// <summary>Pixels whose logits are a last linear layer, a = h Wᵀ + b: their log-likelihood then needs no array of logits.</summary>
+    /// <summary>Pixels whose logits are a last linear layer, a = h Wᵀ + b: their log-likelihood is then computed along with them.</summary>
     /// <param name="features">h [B, S, k].</param>
     /// <param name="weight">W [D, k].</param>
     /// <param name="bias">b [D].</param>
@@ -38,19 +38,19 @@ public sealed class Bernoulli : OutputDistribution
     /// <inheritdoc/>
     public override Tensor LogProb(Observations x)
     {
-        Tensor values = ValuesOf(x);
+        Tensor values = ValuesOf(x, _logits.IsDefined ? _logits.Shape : _features.Shape.With(-1, _weight.Shape[0]));
         values = values.Reshape(values.Shape[0], values.Shape[2]);
-        return _features.IsDefined
-            ? _features.LinearBernoulliLogLikelihood(_weight, _bias, values)
-            : Logits.BernoulliLogLikelihood(values);
+        return _logits.IsDefined
+            ? _logits.BernoulliLogLikelihood(values)
+            : _features.LinearBernoulliLogLikelihood(_weight, _bias, values);
     }
 
-    /// <summary>(x - μ) / (μ (1 - μ)).</summary>
+    /// <summary>(x - μ) / (μ (1 - μ)) = x (1 + e^-a) - (1 - x) (1 + e^a), finite as long as e^|a| is.</summary>
     /// <param name="x">The observed batch.</param>
     public override Tensor Error(Observations x)
     {
-        Tensor mean = Mean;
-        return (ValuesOf(x) - mean) / (mean * (1 - mean));
+        Tensor values = ValuesOf(x, Logits.Shape);
+        return values * (1 + (-Logits).Exp()) - (1 - values) * (1 + Logits.Exp());
     }
 
     /// <inheritdoc/>

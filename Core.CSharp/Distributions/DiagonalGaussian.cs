@@ -9,7 +9,7 @@ namespace GapLab.Distributions;
 public sealed class DiagonalGaussian : LatentDistribution
 {
     /// <summary>log 2π.</summary>
-    public const double LogTwoPi = 1.8378770664093454836;
+    public const double LogTwoPi = ScalarFunctions.LogTwoPi;
 
     private readonly bool _isStandard;
 
@@ -18,8 +18,10 @@ public sealed class DiagonalGaussian : LatentDistribution
     /// <param name="logVariance">log σ², likewise.</param>
     public DiagonalGaussian(Tensor mean, Tensor logVariance)
     {
-        Mean = mean;
-        LogVariance = logVariance;
+        // The analytic terms sum over the components of either, so both must have all of them.
+        int size = Math.Max(mean.Shape[-1], logVariance.Shape[-1]);
+        Mean = mean.BroadcastTo(mean.Shape.With(-1, size));
+        LogVariance = logVariance.BroadcastTo(logVariance.Shape.With(-1, size));
     }
 
     private DiagonalGaussian(Device device, int size)

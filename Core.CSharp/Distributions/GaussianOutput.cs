@@ -14,11 +14,11 @@ public sealed class GaussianOutput(Tensor mean, Tensor logVariance) : OutputDist
     public override Tensor Mean { get; } = mean;
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Observations x) => _gaussian.LogProb(ValuesOf(x));
+    public override Tensor LogProb(Observations x) => _gaussian.LogProb(ValuesOf(x, Mean.Shape));
 
     /// <summary>(x - μ) / σ².</summary>
     /// <param name="x">The observed batch.</param>
-    public override Tensor Error(Observations x) => (ValuesOf(x) - Mean) * (-logVariance).Exp();
+    public override Tensor Error(Observations x) => (ValuesOf(x, Mean.Shape) - Mean) * (-logVariance).Exp();
 
     /// <inheritdoc/>
     public override Tensor Sample(RandomStream stream)

@@ -24,8 +24,15 @@ public abstract class OutputDistribution
 
     /// <summary>The data of a batch as [B, 1, D].</summary>
     /// <param name="x">The observed batch.</param>
-    /// <exception cref="ShapeException">The data are not vectors of numbers.</exception>
-    protected static Tensor ValuesOf(Observations x) => x is DenseObservations dense
-        ? dense.Values.Reshape(dense.Values.Shape[0], 1, dense.Values.Shape[1])
-        : throw new ShapeException($"This output distribution is for vectors of numbers, not for {x.GetType().Name}.");
+    /// <param name="output">The shape [B, S, D] of the outputs that they are compared with.</param>
+    /// <exception cref="ShapeException">The data are not vectors of numbers, or of another number or size than the outputs.</exception>
+    protected static Tensor ValuesOf(Observations x, Shape output)
+    {
+        if (x is not DenseObservations dense)
+            throw new ShapeException($"This output distribution is for vectors of numbers, not for {x.GetType().Name}.");
+        Shape shape = dense.Values.Shape;
+        if (output.Rank != 3 || shape[0] != output[0] || shape[1] != output[2])
+            throw new ShapeException($"Outputs of shape {output} (datapoints, samples, dimensions) do not fit data of shape {shape} (datapoints, dimensions).");
+        return dense.Values.Reshape(shape[0], 1, shape[1]);
+    }
 }

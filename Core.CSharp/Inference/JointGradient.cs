@@ -13,13 +13,16 @@ namespace GapLab.Inference;
 /// <param name="form">How the KL terms are evaluated.</param>
 public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic) : TrainingRule
 {
+    /// <summary>Inference that samples must not see the noise that its result is judged by.</summary>
+    private const ulong InferenceNoise = 1;
+
     /// <inheritdoc/>
     public override string Name => $"joint gradient, {samples} sample{(samples == 1 ? "" : "s")}, {form} KL";
 
     /// <inheritdoc/>
     public override Tensor Gradients(Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients)
     {
-        LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream, step).Final;
+        LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream.Fork(InferenceNoise), step).Final;
         Tensor value = new ElboObjective(vae.Model, vae.Family, x, new Noise(x, stream, samples, step), weights, form).Value(lambda);
         Tensor mean = Tensor.Filled(value.Device, value.Shape, 1.0 / x.Count, value.Type);
         Gradient.Of(value, (Tensor[])[.. vae.Parameters], gradients, seed: mean);

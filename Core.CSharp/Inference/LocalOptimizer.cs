@@ -20,6 +20,8 @@ namespace GapLab.Inference;
 /// <param name="options">The settings.</param>
 public sealed class LocalOptimizer(LocalOptimizerOptions options)
 {
+    private readonly LocalOptimizerOptions _options = Checked(options);
+
     /// <summary>Optimises every datapoint of a batch.</summary>
     /// <param name="model">p(x, z), not changed.</param>
     /// <param name="family">The family of q.</param>
@@ -32,6 +34,8 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream,
         Action<int>? progress = null, CancellationToken cancellation = default)
     {
+        if (x.Count == 0)
+            throw new GapLabException("Local optimisation: the batch has no datapoints.");
         var best = new double[x.Count][][];
         var steps = new int[x.Count];
         int done = 0, converged = 0;
@@ -55,19 +59,20 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
     {
         using var scope = MemoryScope.Enter();
         Observations datapoint = x.Select([row]);
-        LocalParameters lambda = family.InitialLocalParameters(1);
+        // Copies: a family may compute its starting point, and only leaves can be moved.
+        var lambda = new LocalParameters([.. family.InitialLocalParameters(1).Blocks.Select(scope.Copy)]);
         Tensor[] blocks = [.. lambda.Blocks];
-        var adam = new Adam(blocks, options.Adam);
+        var adam = new Adam(blocks, _options.Adam);
         var gradients = new Tensor[blocks.Length];
         double[][] best = Values(blocks);
         double bestCheck = double.NegativeInfinity, sum = 0;
         int failures = 0, lastCheck = 0;
-        for (steps = 0; steps < options.MaximumSteps && failures < options.Patience;)
+        for (steps = 0; steps < _options.MaximumSteps && failures < _options.Patience;)
         {
             using (MemoryScope.Enter())
             {
-                var noise = new Noise(datapoint, stream, options.Samples, steps);
-                var objective = new ElboObjective(model, family, datapoint, noise, ObjectiveWeights.Elbo, options.KlForm);
+                var noise = new Noise(datapoint, stream, _options.Samples, steps);
+                var objective = new ElboObjective(model, family, datapoint, noise, ObjectiveWeights.Elbo, _options.KlForm);
                 double value = objective.Gradient(lambda, gradients).ToDouble();
                 if (!double.IsFinite(value))
                     throw new GapLabException($"Local optimisation: the ELBO of datapoint {datapoint.Indices.Span[0]} is {value} at step {steps}; use a smaller step size.");
@@ -75,7 +80,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
                 adam.Ascend(gradients);
             }
             // The limit ends the last check early; what its steps gained counts.
-            if (++steps % options.StepsPerCheck != 0 && steps < options.MaximumSteps)
+            if (++steps % _options.StepsPerCheck != 0 && steps < _options.MaximumSteps)
                 continue;
             cancellation.ThrowIfCancellationRequested();
             double check = sum / (steps - lastCheck);
@@ -88,9 +93,15 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
                 best = Values(blocks);
             }
         }
-        stopped = failures >= options.Patience;
+        stopped = failures >= _options.Patience;
         return best;
     }
 
     private static double[][] Values(Tensor[] blocks) => [.. blocks.Select(block => block.ToArray())];
+
+    private static LocalOptimizerOptions Checked(LocalOptimizerOptions options) =>
+        options.Samples >= 1 && options.StepsPerCheck >= 1 && options.Patience >= 1 && options.MaximumSteps >= 1
+            ? options
+            : throw new GapLabException(
+                $"Local optimisation needs samples, steps a check, patience and a maximum of steps of at least 1, not {options.Samples}, {options.StepsPerCheck}, {options.Patience} and {options.MaximumSteps}.");
 }

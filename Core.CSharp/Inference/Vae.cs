@@ -5,14 +5,23 @@ using GapLab.Models;
 namespace GapLab.Inference;
 
 /// <summary>What is trained together: a generative model, a family of approximate posteriors, and a way to find them.</summary>
-/// <param name="Model">p(x, z; θ).</param>
-/// <param name="Family">The family of q(z | x; λ).</param>
-/// <param name="Inference">How λ is found.</param>
-public sealed record Vae(GenerativeModel Model, VariationalFamily Family, InferenceMethod Inference)
+/// <param name="model">p(x, z; θ).</param>
+/// <param name="family">The family of q(z | x; λ).</param>
+/// <param name="inference">How λ is found.</param>
+public sealed class Vae(GenerativeModel model, VariationalFamily family, InferenceMethod inference)
 {
+    /// <summary>p(x, z; θ).</summary>
+    public GenerativeModel Model { get; } = model;
+
+    /// <summary>The family of q(z | x; λ).</summary>
+    public VariationalFamily Family { get; } = family;
+
+    /// <summary>How λ is found.</summary>
+    public InferenceMethod Inference { get; } = inference;
+
     /// <summary>All learnt parameters: θ, the family's shared ones, φ.</summary>
-    public IReadOnlyList<Tensor> Parameters { get; } = [.. Model.Parameters, .. Family.Shared, .. Inference.Parameters];
+    public IReadOnlyList<Tensor> Parameters { get; } = [.. model.Parameters, .. family.Shared, .. inference.Parameters];
 
     /// <summary>The parameters' names, in the same order.</summary>
-    public IReadOnlyList<string> ParameterNames { get; } = [.. Model.Parameters.Names, .. Family.Shared.Names, .. Inference.Parameters.Names];
+    public IReadOnlyList<string> ParameterNames { get; } = [.. model.Parameters.Names, .. family.Shared.Names, .. inference.Parameters.Names];
 }

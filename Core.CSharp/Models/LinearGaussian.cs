@@ -11,6 +11,7 @@ namespace GapLab.Models;
 /// The model on which every quantity of this workbench is known exactly: p(z) = N(0, I), p(x | z) = N(W z + b, s I). Its posterior is the
 /// Gaussian with precision Λ = I + WᵀW / s and mean Λ⁻¹ Wᵀ(x - b) / s, and p(x) = N(b, W Wᵀ + s I). The best factorised Gaussian has the
 /// exact mean and the variances 1 / Λ_jj; it falls short of log p(x) by ½ (Σ_j log Λ_jj - log det Λ), the exact approximation gap.
+/// The exact answers are those of the parameters given here; they do not follow training or <see cref="GenerativeModel.With"/>.
 /// </summary>
 public sealed class LinearGaussian : GenerativeModel
 {

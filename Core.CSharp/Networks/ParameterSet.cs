@@ -64,7 +64,7 @@ public sealed class ParameterSet : IReadOnlyList<Tensor>
         for (int i = 0; i < values.Length; i++)
             if (values[i].Shape != _values[i].Shape)
                 throw new ShapeException($"ParameterSet.With: '{_names[i]}' has shape {_values[i].Shape}, but was given {values[i].Shape}.");
-        return new ParameterSet(Device, _names, [.. values]);
+        return new ParameterSet(Device, [.. _names], [.. values]);
     }
 
     /// <summary>

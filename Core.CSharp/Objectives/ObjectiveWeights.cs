@@ -6,7 +6,7 @@ namespace GapLab.Objectives;
 /// <param name="Likelihood">The weight of log p(x | z).</param>
 /// <param name="Prior">The weight of log p(z).</param>
 /// <param name="Entropy">The weight of -log q(z | x).</param>
-/// <param name="FreeBits">The least KL, in nats for each level and datapoint, that the objective charges; 0 switches this off.</param>
+/// <param name="FreeBits">The least KL, in nats for each datapoint, that the objective charges: for each level where the KL terms are analytic, for all levels together where they are sampled. 0 switches this off.</param>
 public readonly record struct ObjectiveWeights(double Likelihood, double Prior, double Entropy, double FreeBits = 0)
 {
     /// <summary>The evidence lower bound itself.</summary>

@@ -51,8 +51,10 @@ public abstract class Optimizer
             Tensor p = _parameters[i], g = gradients[i];
             if (g.Shape != p.Shape)
                 throw new ShapeException($"{Name}: a gradient of shape {g.Shape} for a parameter of shape {p.Shape}.");
-            if (!ReferenceEquals(g.Device, p.Device))
-                throw new DeviceMismatchException($"{Name}: a gradient on the device '{g.Device}' for a parameter on '{p.Device}'.");
+            if (!ReferenceEquals(g.Device, p.Device) || !ReferenceEquals(p.Device, _parameters[0].Device))
+                throw new DeviceMismatchException($"{Name}: a gradient on the device '{g.Device}' for a parameter on '{p.Device}'; an optimiser's parameters and their gradients must be on one device.");
+            if (g.Type != p.Type)
+                throw new ShapeException($"{Name}: a {g.Type} gradient for a {p.Type} parameter.");
         }
         Steps++;
         for (int i = 0; i < gradients.Length; i++)
@@ -71,6 +73,7 @@ public abstract class Optimizer
         Steps = 0;
         foreach (Tensor moment in _firstMoments.Concat(_secondMoments))
             moment.Device.Fill(moment.ForUpdate(Name), 0);
+        GC.KeepAlive(this);
     }
 
     /// <summary>Moves all parameters.</summary>

@@ -10,13 +10,25 @@ public abstract unsafe class HostDevice : Device
     {
         try
         {
-            return (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
+            return Take(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            // Tensors outside memory scopes may be waiting for their finalizers.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        try
+        {
+            return Take(bytes);
         }
         catch (OutOfMemoryException e)
         {
             throw new GapLabException($"There is no memory for {bytes / 1048576.0:F0} MB more of tensors; use fewer samples, chains or a smaller batch at once.", e);
         }
     }
+
+    private static nint Take(long bytes) => (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
 
     /// <inheritdoc/>
     protected override void FreeCore(nint address) => NativeMemory.AlignedFree((void*)address);

@@ -293,13 +293,18 @@ public static class WorkerPool
             return;
         }
 
-        Interlocked.Exchange(ref _shared.CallerSleeps, 1);
-        if (Volatile.Read(ref _shared.Unfinished) == 0 && Interlocked.Exchange(ref _shared.CallerSleeps, 0) == 1)
+        // A worker may have counted down the last part of the call before this one and only now give its signal: a
+        // signal is a reason to look again, never a proof.
+        while (Volatile.Read(ref _shared.Unfinished) != 0)
         {
-            return;
+            Interlocked.Exchange(ref _shared.CallerSleeps, 1);
+            if (Volatile.Read(ref _shared.Unfinished) != 0)
+            {
+                CallerWakeUp.WaitOne();
+            }
         }
 
-        CallerWakeUp.WaitOne();
+        Volatile.Write(ref _shared.CallerSleeps, 0);
     }
 
     // True when the condition has ended, false when the spinning time is over.

@@ -25,11 +25,13 @@ public sealed class Trainer(TrainerOptions options)
     /// <param name="onEpoch">Told after every epoch.</param>
     /// <param name="onStep">Told after every step which fraction of the run is done.</param>
     /// <param name="cancellation">Stops between two steps.</param>
-    /// <exception cref="GapLabException">The objective is not finite: names the epoch and the step.</exception>
+    /// <exception cref="GapLabException">An option makes no sense, or the objective is not finite: names the epoch, the step and the parameter that is not finite.</exception>
     public void Train(
         Vae vae, ObservationSource train, ObservationSource? validation,
         Action<EpochReport>? onEpoch = null, Action<double>? onStep = null, CancellationToken cancellation = default)
     {
+        if (options.BatchSize < 1 || options.Schedule.Epochs < 1 || train.Count < 1)
+            throw new GapLabException($"Training needs datapoints, epochs and a batch size of at least 1, not {train.Count}, {options.Schedule.Epochs} and {options.BatchSize}.");
         var adam = new Adam(vae.Parameters, options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
         var shuffling = new RandomStream(options.Seed, RandomPurpose.Shuffling);
@@ -56,13 +58,22 @@ public sealed class Trainer(TrainerOptions options)
                 Observations x = train.Batch(indices, epoch);
                 double value = options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
                 if (!double.IsFinite(value))
-                    throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}; use a smaller learning rate.");
+                    throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{FirstNotFinite(vae)}; use a smaller learning rate.");
                 sum += value;
                 adam.Ascend(gradients);
                 onStep?.Invoke((epoch * (double)batches + batch + 1) / (epochs * (double)batches));
             }
             onEpoch?.Invoke(new EpochReport(epoch + 1, epochs, sum / train.Count, validation is null ? double.NaN : Elbo(vae, validation, epoch)));
         }
+    }
+
+    /// <summary>Which parameter an earlier step has spoilt, for the message.</summary>
+    private static string FirstNotFinite(Vae vae)
+    {
+        for (int i = 0; i < vae.Parameters.Count; i++)
+            if (!vae.Parameters[i].ToArray().All(double.IsFinite))
+                return $" and the parameter '{vae.ParameterNames[i]}' is not finite";
+        return "";
     }
 
     /// <summary>The mean ELBO of a data set, one sample a datapoint.</summary>
@@ -72,9 +83,9 @@ public sealed class Trainer(TrainerOptions options)
         double sum = 0;
         for (int start = 0; start < source.Count; start += ValidationBatch)
         {
-            using var scope = MemoryScope.Enter();
+            using var scope = MemoryScope.Enter(record: false);
             Observations x = source.Batch([.. Enumerable.Range(start, Math.Min(ValidationBatch, source.Count - start))]);
-            LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream, epoch).Final;
+            LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream.Fork(1), epoch).Final;
             var noise = new Noise(x, stream, 1, epoch);
             sum += new ElboObjective(vae.Model, vae.Family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic).Value(lambda).Sum().ToDouble();
         }

@@ -157,7 +157,7 @@ let ``chains that refuse every move still give unbiased weights`` () =
 
 [<Test>]
 let ``step sizes grow and shrink by two percent around an acceptance of 0.65 and stay in their range`` () =
-    let adaptation = StepSizeAdaptation(3, 0.1)
+    let adaptation = StepSizeAdaptation(AisOptions(Chains = 3, InitialStepSize = 0.1))
     adaptation.Update(ReadOnlySpan [| true; false; true |])
     Assert.That(adaptation.StepSizes, near 1e-15 ([| 0.102; 0.098; 0.102 |]))
     // Chain 2: 0.9 (0.9 · 0.65 + 0.1) = 0.6165 is below 0.65.

@@ -295,3 +295,31 @@ let ``normals are those of the stream`` () =
          Array.map float values[2..])
 
     equal (Array.append (row 4) (row 2)) (x.ToArray())
+
+[<Test>]
+let ``without a tape there are no gradients, and asking for them is refused`` () =
+    use _ = MemoryScope.Enter(record = false)
+    let x = vector [| 1.0; 2.0 |]
+    let y = x.Square()
+    throws<ScopeException> [ "without a tape" ] (fun () -> Gradient.Of(y, x) |> ignore)
+    // A scope inside may keep one; but then not for what is computed outside of it.
+    use _ = MemoryScope.Enter()
+    equal [| 2.0; 4.0 |] (Gradient.Of(x.Square(), x).ToArray())
+    equal [| 2.0; 4.0 |] (Gradient.Of(x.Square(), x, createGraph = true).ToArray())
+
+[<Test>]
+let ``a gradient that shall be differentiated needs a tape in the innermost scope`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [| 1.0; 2.0 |]
+    let y = x.Square()
+    use _ = MemoryScope.Enter(record = false)
+    equal [| 2.0; 4.0 |] (Gradient.Of(y, x).ToArray())
+    throws<ScopeException> [ "without a tape" ] (fun () -> Gradient.Of(y, x, createGraph = true) |> ignore)
+
+[<Test>]
+let ``a detached tensor has the numbers but lets no gradient through`` () =
+    use _ = MemoryScope.Enter()
+    let x = vector [| 1.0; 2.0 |]
+    let y = x.Square()
+    equal (y.ToArray()) (y.Detach().ToArray())
+    equal [| 1.0; 4.0 |] (Gradient.Of(x * y.Detach(), x).ToArray())

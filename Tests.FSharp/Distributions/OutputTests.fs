@@ -154,5 +154,5 @@ let ``data of the wrong shape are refused`` () =
 
     let output = Bernoulli(Tensor.Filled(device, Shape(2, 3, 4), 0.0))
 
-    throws<ShapeException> [ "BernoulliLogLikelihood"; "[2, 3, 4]"; "[2, 5]" ] (fun () ->
+    throws<ShapeException> [ "do not fit data"; "[2, 3, 4]"; "[2, 5]" ] (fun () ->
         output.LogProb(observations (Tensor.Filled(device, Shape(2, 5), 0.0))) |> ignore)

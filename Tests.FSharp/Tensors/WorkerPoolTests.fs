@@ -116,3 +116,29 @@ type ``Worker pool``() =
         thrown<ArgumentOutOfRangeException> (fun () -> WorkerPool.Threads <- 0) |> ignore
         withThreads 2 (fun () ->
             thrown<InvalidOperationException> (fun () -> WorkerPool.ForEach(2, (fun _ -> WorkerPool.Threads <- 3))) |> ignore)
+
+[<Test>]
+let ``every part has ended when a call returns, also with more threads than cores`` () =
+    let rounds = if Environment.GetEnvironmentVariable "GAPLAB_SOAK" = "1" then 200_000 else 4_000
+
+    withThreads 6 (fun () ->
+        let random = Random 3
+
+        for round in 1..rounds do
+            let parts = random.Next(2, 12)
+            let finished = Array.zeroCreate<int> parts
+            let slow = random.Next parts
+            // Some calls end before a worker has woken up, some keep the caller waiting asleep.
+            let length = if round % 40 = 0 then 20_000 else random.Next 50
+
+            WorkerPool.ForEach(
+                parts,
+                fun part ->
+                    if part = slow then
+                        Thread.SpinWait length
+
+                    finished[part] <- round
+            )
+
+            if Array.exists ((<>) round) finished then
+                Assert.Fail $"Call {round} returned before all of its {parts} parts had ended.")

@@ -5,6 +5,7 @@ open GapLab.Differentiation
 open GapLab.Tensors
 open GapLab.Tensors.Reference
 open GapLab.Workbench.Differentiation
+open GapLab.Tests.Checks
 
 let private device = ReferenceDevice.Instance
 
@@ -57,6 +58,20 @@ let ``numericalGrad agrees with grad`` () =
     let x = vector [ 1.; -2.; 0.5 ]
     let exact = (grad cubes x).ToArray()
     Assert.That((numericalGrad 1e-5 cubes x).ToArray(), Is.EqualTo<float>(exact).Within 1e-8)
+
+[<Test>]
+let ``derivatives nest, inside a scope and outside any`` () =
+    // d/dx Σ 3x² = 6x; three times: 6.
+    let nested (x: Tensor) = grad (fun x -> (grad cubes x).Sum()) x
+    let thrice (x: Tensor) = grad (fun x -> (nested x).Sum()) x
+    nested (vector [ 2.; -1. ]) |> near [ 12.; -6. ]
+    thrice (vector [ 2.; -1. ]) |> near [ 6.; 6. ]
+    use _ = MemoryScope.Enter()
+    nested (vector [ 2.; -1. ]) |> near [ 12.; -6. ]
+
+[<Test>]
+let ``a function that is not scalar has no gradient`` () =
+    throws<ShapeException> [ "[2]"; "jacobianTv" ] (fun () -> grad products (vector [ 1.; 2. ]) |> ignore)
 
 [<Test>]
 let ``without a scope the results belong to the garbage collector`` () =

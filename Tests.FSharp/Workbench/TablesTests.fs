@@ -32,7 +32,9 @@ let ``cells are read with their errors and intervals`` () =
 [<Test>]
 let ``CSV has one line for each cell, all digits, and quotes where it must`` () =
     let lines = written "table.csv"
-    Assert.That(lines, Has.Length.EqualTo 5)
+    Assert.That(lines, Has.Length.EqualTo 7)
+    Assert.That(lines[0], Is.EqualTo "# Gaps, \"quoted\"")
+    let lines = lines[2..]
     Assert.That(lines[0], Is.EqualTo "row,column,value,standard_error,low,high,text")
     Assert.That(lines[1], Is.EqualTo "\"a, b\",train,-89.8,0.125,,,-89.80 ± 0.12")
     Assert.That(lines[3], Is.EqualTo "gap | c,train,1.43,,1.305,1.5551,\"1.43 [1.30, 1.56]\"")

@@ -19,6 +19,7 @@ internal sealed class LinearBernoulliOperation : Operation
         CommonDevice(Name, h, bias);
         CommonDevice(Name, h, x);
         CommonType(Name, h, weight);
+        CommonType(Name, h, bias);
         CommonType(Name, h, x);
         if (h.Shape.Rank != 3 || weight.Shape.Rank != 2 || x.Shape.Rank != 2 || bias.Shape != new Shape(weight.Shape[0])
             || h.Shape[2] != weight.Shape[1] || x.Shape[0] != h.Shape[0] || x.Shape[1] != weight.Shape[0])

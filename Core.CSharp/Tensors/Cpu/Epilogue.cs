@@ -37,13 +37,13 @@ internal readonly unsafe struct Epilogue
                 AddBias(c, ldc, rows, columns, bias);
                 break;
             case Activation.Elu:
-                Elu(c, ldc, rows, columns, bias);
+                Activate<EluOperation>(c, ldc, rows, columns, bias);
                 break;
             case Activation.Tanh:
-                Tanh(c, ldc, rows, columns, bias);
+                Activate<TanhOperation>(c, ldc, rows, columns, bias);
                 break;
             default:
-                Sigmoid(c, ldc, rows, columns, bias);
+                Activate<SigmoidOperation>(c, ldc, rows, columns, bias);
                 break;
         }
     }
@@ -63,7 +63,8 @@ internal readonly unsafe struct Epilogue
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Elu(float* c, nint ldc, int rows, int columns, float* bias)
+    private static void Activate<TOperation>(float* c, nint ldc, int rows, int columns, float* bias)
+        where TOperation : IUnaryOperation
     {
         for (var j = 0; j < columns; j += Vector512<float>.Count)
         {
@@ -72,35 +73,7 @@ internal readonly unsafe struct Epilogue
             var p = c + j;
             for (var i = 0; i < rows; i++, p += ldc)
             {
-                SimdMath.Elu(Vector512.Load(p) + shift).Store(p);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tanh(float* c, nint ldc, int rows, int columns, float* bias)
-    {
-        for (var j = 0; j < columns; j += Vector512<float>.Count)
-        {
-            var shift = bias == null ? Vector512.Create(-0f) : Vector512.Load(bias + j);
-            var p = c + j;
-            for (var i = 0; i < rows; i++, p += ldc)
-            {
-                SimdMath.Tanh(Vector512.Load(p) + shift).Store(p);
-            }
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sigmoid(float* c, nint ldc, int rows, int columns, float* bias)
-    {
-        for (var j = 0; j < columns; j += Vector512<float>.Count)
-        {
-            var shift = bias == null ? Vector512.Create(-0f) : Vector512.Load(bias + j);
-            var p = c + j;
-            for (var i = 0; i < rows; i++, p += ldc)
-            {
-                SimdMath.Sigmoid(Vector512.Load(p) + shift).Store(p);
+                TOperation.Invoke(Vector512.Load(p) + shift).Store(p);
             }
         }
     }

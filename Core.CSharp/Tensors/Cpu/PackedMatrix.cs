@@ -24,6 +24,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         var panels = (n + width - 1) / width;
         ByteCount = Math.Max(1, (nint)panels * width * k) * sizeof(float);
         _memory = (float*)NativeMemory.AlignedAlloc((nuint)ByteCount, 4096);
+        GC.AddMemoryPressure(ByteCount);
         for (var p = 0; p < panels; p++)
         {
             var j = (nint)p * width;
@@ -40,7 +41,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    ~PackedMatrix() => NativeMemory.AlignedFree(_memory);
+    ~PackedMatrix() => Free();
 
     /// <summary>K, the number of rows of op(B).</summary>
     public int Depth { get; }
@@ -67,8 +68,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Frees the memory. No product may be using it.</summary>
     public void Dispose()
     {
+        if (_memory != null)
+            Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
         NativeMemory.AlignedFree(_memory);
         _memory = null;
-        GC.SuppressFinalize(this);
+        GC.RemoveMemoryPressure(ByteCount);
     }
 }

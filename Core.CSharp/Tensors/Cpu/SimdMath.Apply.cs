@@ -33,34 +33,6 @@ internal static unsafe partial class SimdMath
         }
     }
 
-    /// <summary>
-    /// sigmoid[i] and softplus[i] of the logits a[i] for i in [0, n) from one exponential each; either output may be a itself.
-    /// The bits of <see cref="Sigmoid"/> and <see cref="Softplus"/>.
-    /// </summary>
-    [SkipLocalsInit]
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void ApplySigmoidAndSoftplus(float* a, float* sigmoid, float* softplus, nint n)
-    {
-        nint i = 0;
-        for (; i <= n - Lanes; i += Lanes)
-        {
-            var s = SigmoidAndSoftplus(Vector512.Load(a + i), out var l);
-            s.Store(sigmoid + i);
-            l.Store(softplus + i);
-        }
-
-        if (i < n)
-        {
-            var tail = stackalloc float[Lanes];
-            LoadTail(a + i, tail, n - i);
-            var s = SigmoidAndSoftplus(Vector512.Load(tail), out var l);
-            s.Store(tail);
-            StoreTail(tail, sigmoid + i, n - i);
-            l.Store(tail);
-            StoreTail(tail, softplus + i, n - i);
-        }
-    }
-
     private static void LoadTail(float* source, float* tail, nint count)
     {
         Vector512<float>.Zero.Store(tail);
