@@ -189,6 +189,16 @@ let clean () =
 
 let private soak = [ ("GAPLAB_SOAK", "1") ]
 
+/// The tests of devices and derivatives again, with the processor's wider vectors switched off.
+let simd arguments =
+    for width, variable in [ 256, "DOTNET_EnableAVX512"; 128, "DOTNET_EnableAVX2" ] do
+        printfn "Vectors of %d bits:" width
+
+        test
+            [ (variable, "0") ]
+            ([ "--filter"; "FullyQualifiedName~GapLab.Tests.Tensors|FullyQualifiedName~GapLab.Tests.Differentiation" ]
+             @ arguments)
+
 let targets: (string * string * (string list -> unit)) list =
     let plain action arguments =
         match arguments with
@@ -200,6 +210,7 @@ let targets: (string * string * (string list -> unit)) list =
     [ "run", "restore, build, and the smoke run of Scripts/table2.fsx; takes that script's options", run
       "build", "restore the packages and build everything (Release)", plain build
       "test", "build and run the tests; takes dotnet test's options, such as --filter", test []
+      "simd", "the tests of devices and derivatives with 256- and with 128-bit vectors", simd
       "soak", "the tests with long property runs; takes dotnet test's options", test soak
       "bench", "build and run the benchmarks; takes their options", bench
       "format", "format all C# and F# files; with --check only look", format
