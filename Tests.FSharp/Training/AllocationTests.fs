@@ -3,6 +3,7 @@ module GapLab.Tests.Training.AllocationTests
 
 open System
 open NUnit.Framework
+open GapLab.Bounds
 open GapLab.Data
 open GapLab.Differentiation
 open GapLab.Families
@@ -51,3 +52,51 @@ let ``200 training steps collect no garbage, allocate less than 10 KB each and n
     Assert.That(collections, Is.EqualTo 0)
     Assert.That(bytes, Is.LessThan 10_000L)
     Assert.That(tensors, Is.EqualTo 0L)
+
+/// The largest tensor memory during some work, on a thread of its own: a thread keeps its scopes' memory for reuse.
+let private peakOf (work: unit -> unit) =
+    let device = CpuDevice.Instance
+    let mutable peak = 0L
+
+    let thread =
+        System.Threading.Thread(fun () ->
+            let before = WorkerPool.Threads
+            WorkerPool.Threads <- 1
+
+            try
+                device.ResetPeak()
+                let start = device.AllocatedBytes
+                work ()
+                peak <- device.PeakBytes - start
+            finally
+                WorkerPool.Threads <- before)
+
+    thread.Start()
+    thread.Join()
+    peak
+
+let private device = CpuDevice.Instance
+let private initial = RandomStream(2UL, RandomPurpose.Initialization)
+let private model = DenseModel(device, 5, [| 20 |], 30, Activation.Elu, OutputKind.Bernoulli, initial)
+let private family = FactorizedGaussian(device, 5)
+let private x = GapLab.Distributions.DenseObservations(Tensor.Filled(device, Shape [| 2; 30 |], 1.0).ToOwned())
+
+[<Test; NonParallelizable>]
+let ``the memory of local optimisation does not grow with the number of steps`` () =
+    let peak steps =
+        peakOf (fun () ->
+            let options = LocalOptimizerOptions(Samples = 10, MaximumSteps = steps, Patience = steps)
+            LocalOptimizer(options).Optimize(model, family, x, RandomStream(1UL, RandomPurpose.Test)) |> ignore)
+
+    peak 10 |> ignore
+    Assert.That(peak 1000, Is.EqualTo(peak 20))
+
+[<Test; NonParallelizable>]
+let ``the memory of annealed importance sampling does not grow with the number of distributions`` () =
+    let peak distributions =
+        peakOf (fun () ->
+            let options = AisOptions(Chains = 10, Betas = AnnealingSchedule.Linear distributions, LeapfrogSteps = 3)
+            Ais(options).Run(model, x, RandomStream(1UL, RandomPurpose.Test)) |> ignore)
+
+    peak 5 |> ignore
+    Assert.That(peak 1000, Is.EqualTo(peak 10))
