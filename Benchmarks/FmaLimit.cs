@@ -13,6 +13,8 @@ internal static unsafe class FmaLimit
 {
     private const int Steps = 20_000;
     private const int Chains = 16;
+    private const int ProbeRuns = 500;
+    private const double ProbeFraction = 0.88;
 
     /// <summary>GFLOP/s of one core.</summary>
     public static double OneCore() => Flops(1) / Repeat.Best(static () => Chain(null, 0), TimeSpan.FromSeconds(0.3)) / 1e9;
@@ -22,6 +24,22 @@ internal static unsafe class FmaLimit
     {
         var parts = WorkerPool.Threads;
         return Flops(parts) / Repeat.Best(() => WorkerPool.Run(parts, &Chain, null), TimeSpan.FromSeconds(1)) / 1e9;
+    }
+
+    /// <summary>
+    /// Whether nobody else keeps this machine busy just now: over a few hundredths of a second all threads reach their limit on average, not only at best.
+    /// </summary>
+    /// <param name="limit">GFLOP/s of all threads.</param>
+    public static bool IsReached(double limit)
+    {
+        var parts = WorkerPool.Threads;
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; i < ProbeRuns; i++)
+        {
+            WorkerPool.Run(parts, &Chain, null);
+        }
+
+        return Flops(parts) * ProbeRuns / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9 > ProbeFraction * limit;
     }
 
     private static int Lanes =>

@@ -22,8 +22,8 @@ internal static unsafe class HandOver
                 var arrived = 0;
                 WorkerPool.Run(WorkerPool.Threads, &Meet, &arrived);
             },
-            TimeSpan.FromSeconds(1));
-        return [new Measurement("hand-over to spinning workers and back", WorkerPool.Threads, seconds * 1e6, null, null)];
+            TimeSpan.FromSeconds(0.5));
+        return [new Measurement("hand-over to spinning workers and back", WorkerPool.Threads, seconds)];
     }
 
     private static void Meet(void* context, int part)

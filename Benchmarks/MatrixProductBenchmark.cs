@@ -12,12 +12,34 @@ internal static unsafe class MatrixProductBenchmark
 {
     private static readonly (int K, int N)[] Layers = [(50, 200), (200, 200), (200, 784)];
 
-    /// <summary>Measures every case; the limits are GFLOP/s of one core and of all threads.</summary>
-    public static IEnumerable<Measurement> All(double oneCore, double allCores, string filter)
+    /// <summary>The few products that are compared with PyTorch, on all threads.</summary>
+    /// <param name="limit">GFLOP/s of all threads.</param>
+    /// <param name="comparison">Times both sides.</param>
+    /// <param name="wants">Which names are asked for.</param>
+    public static IEnumerable<Measurement> Compared(double limit, Comparison comparison, Func<string, bool> wants)
+    {
+        foreach (var item in ComparedCases())
+        {
+            if (wants(item.ToString()))
+            {
+                using var product = new Product(item);
+                var times = comparison.Measure(product.Multiply, $"product:{item.M}x{item.K}x{item.N}");
+                yield return Measurement.Of(item.ToString(), times, item.Operations, limit) with
+                {
+                    Formula = "2 M N K",
+                    FractionFloor = item.FractionFloor,
+                    RatioFloor = item.FractionFloor is null ? null : 1,
+                };
+            }
+        }
+    }
+
+    /// <summary>Every case on one thread, and those worth it on all; the limits are GFLOP/s of one core and of all threads.</summary>
+    public static IEnumerable<Measurement> All(double oneCore, double allCores, Func<string, bool> wants)
     {
         foreach (var item in Cases())
         {
-            if (item.Name.Contains(filter, StringComparison.OrdinalIgnoreCase))
+            if (wants(item.ToString()))
             {
                 yield return Measure(item, 1, oneCore);
                 if (item.Parallel && WorkerPool.Threads > 1)
@@ -25,6 +47,17 @@ internal static unsafe class MatrixProductBenchmark
                     yield return Measure(item, WorkerPool.Threads, allCores);
                 }
             }
+        }
+    }
+
+    private static IEnumerable<Case> ComparedCases()
+    {
+        yield return new Case("square", 2048, 2048, 2048) { FractionFloor = 0.90 };
+        yield return new Case("square", 1024, 1024, 1024) { FractionFloor = 0.90 };
+        yield return new Case("encoder", 100, 200, 784) { FractionFloor = 0.70 };
+        foreach (var (k, n) in Layers)
+        {
+            yield return new Case("decoder", 100, n, k);
         }
     }
 
@@ -66,54 +99,76 @@ internal static unsafe class MatrixProductBenchmark
 
     private static Measurement Measure(Case item, int threads, double limit)
     {
-        var (m, n, k) = (item.M, item.N, item.K);
-        var a = Filled(m * k);
-        var b = Filled(k * n);
-        var c = Filled(m * n);
-        var bias = Filled(n);
-        var packed = item.Packed ? new PackedMatrix(k, n, b, item.TransB ? k : n, item.TransB) : null;
-        var epilogue = item.Activation is { } activation ? new Epilogue(bias, activation) : default;
+        using var product = new Product(item);
         var before = WorkerPool.Threads;
         try
         {
             WorkerPool.Threads = threads;
-            var seconds = Repeat.Best(
-                () =>
-                {
-                    if (packed != null)
-                    {
-                        MatrixProduct.Multiply(a, k, false, packed, c, n, m, false, epilogue);
-                    }
-                    else
-                    {
-                        MatrixProduct.Multiply(
-                            a, item.TransA ? m : k, item.TransA, b, item.TransB ? k : n, item.TransB, c, n, m, n, k, false, epilogue);
-                    }
-                },
-                TimeSpan.FromSeconds(0.2));
-            var rate = 2.0 * m * n * k / seconds / 1e9;
-            return new Measurement(item.ToString(), threads, seconds * 1e6, rate, rate / limit);
+            var seconds = Repeat.Best(product.Multiply, TimeSpan.FromSeconds(0.2));
+            return new Measurement(item.ToString(), threads, seconds, item.Operations, limit) { Formula = "2 M N K" };
         }
         finally
         {
             WorkerPool.Threads = before;
-            packed?.Dispose();
-            NativeMemory.AlignedFree(a);
-            NativeMemory.AlignedFree(b);
-            NativeMemory.AlignedFree(c);
-            NativeMemory.AlignedFree(bias);
         }
     }
 
-    private static float* Filled(int length)
+    /// <summary>The operands of a case.</summary>
+    private sealed class Product : IDisposable
     {
-        var memory = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 64);
-        for (var i = 0; i < length; i++)
+        private readonly Case _case;
+        private readonly float* _a;
+        private readonly float* _b;
+        private readonly float* _c;
+        private readonly float* _bias;
+        private readonly PackedMatrix? _packed;
+        private readonly Epilogue _epilogue;
+
+        public Product(Case item)
         {
-            memory[i] = (((i * 37) % 101) - 50) / 50f;
+            var (m, n, k) = (item.M, item.N, item.K);
+            _case = item;
+            _a = Filled(m * k);
+            _b = Filled(k * n);
+            _c = Filled(m * n);
+            _bias = Filled(n);
+            _packed = item.Packed ? new PackedMatrix(k, n, _b, item.TransB ? k : n, item.TransB) : null;
+            _epilogue = item.Activation is { } activation ? new Epilogue(_bias, activation) : default;
         }
 
-        return memory;
+        public void Multiply()
+        {
+            var (m, n, k) = (_case.M, _case.N, _case.K);
+            if (_packed != null)
+            {
+                MatrixProduct.Multiply(_a, k, false, _packed, _c, n, m, false, _epilogue);
+            }
+            else
+            {
+                MatrixProduct.Multiply(
+                    _a, _case.TransA ? m : k, _case.TransA, _b, _case.TransB ? k : n, _case.TransB, _c, n, m, n, k, false, _epilogue);
+            }
+        }
+
+        public void Dispose()
+        {
+            _packed?.Dispose();
+            NativeMemory.AlignedFree(_a);
+            NativeMemory.AlignedFree(_b);
+            NativeMemory.AlignedFree(_c);
+            NativeMemory.AlignedFree(_bias);
+        }
+
+        private static float* Filled(int length)
+        {
+            var memory = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 64);
+            for (var i = 0; i < length; i++)
+            {
+                memory[i] = (((i * 37) % 101) - 50) / 50f;
+            }
+
+            return memory;
+        }
     }
 
     private sealed record Case(string Name, int M, int N, int K)
@@ -127,6 +182,10 @@ internal static unsafe class MatrixProductBenchmark
         public bool Parallel { get; init; }
 
         public Activation? Activation { get; init; }
+
+        public double? FractionFloor { get; init; }
+
+        public double Operations => 2.0 * M * N * K;
 
         public override string ToString() => $"{Name} {M}x{K}{(TransA ? "ᵀ" : "")} · {K}x{N}{(TransB ? "ᵀ" : "")}";
     }

@@ -1,45 +1,23 @@
 using System.Globalization;
-using System.Runtime.Intrinsics;
-using System.Text.Json;
 using GapLab.Tensors;
 
 namespace GapLab.Benchmarks;
 
-/// <summary>Measures this machine's float32 limit and how near the kernels come to it.</summary>
+/// <summary>Measures how near products and whole workloads come to this machine's float32 limit, and how they compare with PyTorch.</summary>
 internal static class Program
 {
-    private const string Usage =
-        """
-        Usage: GapLab.Benchmarks [--json FILE] [--filter TEXT]
-          --json FILE    also write the measurements as JSON
-          --filter TEXT  only products whose kind contains TEXT (packed, forward, gradient, square)
-        """;
-
     private static int Main(string[] arguments)
     {
-        string? json = null;
-        var filter = "";
-        for (var i = 0; i < arguments.Length; i += 2)
-        {
-            if (i + 1 == arguments.Length || arguments[i] is not ("--json" or "--filter"))
-            {
-                Console.Error.WriteLine(Usage);
-                return arguments[i] is "--help" or "-h" ? 0 : 1;
-            }
-
-            if (arguments[i] == "--json")
-            {
-                json = arguments[i + 1];
-            }
-            else
-            {
-                filter = arguments[i + 1];
-            }
-        }
-
         try
         {
-            Run(json, filter);
+            var options = Options.Parse(arguments);
+            if (options.Help)
+            {
+                Console.WriteLine(Options.Usage);
+                return 0;
+            }
+
+            Run(options);
             return 0;
         }
         catch (GapLabException e)
@@ -49,45 +27,88 @@ internal static class Program
         }
     }
 
-    private static void Run(string? json, string filter)
+    private static void Run(Options options)
     {
-        var width = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
-        var oneCore = FmaLimit.OneCore();
-        var allCores = FmaLimit.AllCores();
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{width}-bit vectors; limit {oneCore:F0} GFLOP/s on one core, {allCores:F0} on {WorkerPool.Threads} threads"));
-
-        // Fractions of a limit that was itself measured on a busy machine would flatter the kernels.
-        var busy = allCores < 0.8 * oneCore * Math.Min(WorkerPool.Threads, Environment.ProcessorCount);
-        if (busy)
+        if (options.Json is { } target)
         {
-            Console.WriteLine("Other programs use this machine: rows with several threads mean little in this run.");
+            Report.Open(target);
         }
 
-        Console.WriteLine($"{"product",-42}{"threads",8}{"us",12}{"GFLOP/s",10}{"of limit",10}");
-        var measurements = new List<Measurement>();
-        foreach (var row in HandOver.All().Concat(MatrixProductBenchmark.All(oneCore, allCores, filter)))
+        var machine = Machine.Measure();
+        Say($"{machine.Cpu}, {machine.Processors} processors, {machine.System}, {machine.Runtime}");
+        var (one, all) = (machine.OneCoreGflops, machine.AllCoresGflops);
+        Say($"{machine.VectorBits}-bit vectors; limit {one:F0} GFLOP/s on one core, {all:F0} on {machine.Threads} threads");
+        if (machine.WasBusy)
         {
-            measurements.Add(row);
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{row.Name,-42}{row.Threads,8}{row.Microseconds,12:F2}{row.Gflops,10:F1}{row.Fraction,10:F2}"));
+            Say($"Other programs use this machine: rows with several threads mean little in this run.");
         }
 
-        if (json != null)
+        using var peer = Start(options);
+        var span = TimeSpan.FromSeconds(options.Seconds);
+        var comparison = new Comparison(peer, all, span);
+        var table = new Table(options.Floors, peer is not null);
+        var products = table.Print("products", MatrixProductBenchmark.Compared(all, comparison, options.Wants));
+        if (options.AllProducts)
         {
-            var report = new
+            products.AddRange(table.Print(
+                "all products", HandOver.All().Where(row => options.Wants(row.Name)).Concat(MatrixProductBenchmark.All(one, all, options.Wants))));
+        }
+
+        var workloads = table.Print("workloads", WorkloadBenchmark.Measure(all, comparison, options.Wants));
+        var scaling = new List<Report.ScalingRows>();
+        if (options.Scaling)
+        {
+            foreach (var item in Scaling.Tables(machine, span, options.Wants))
             {
-                VectorBits = width,
-                OneCoreGflops = oneCore,
-                AllCoresGflops = allCores,
-                WorkerPool.Threads,
-                MachineWasBusy = busy,
-                Measurements = measurements,
-            };
-            var options = new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-            File.WriteAllText(json, JsonSerializer.Serialize(report, options));
+                scaling.Add(new(item.Title, item.Size, [.. Table.Print(item).Select(static row => new Report.ScalingRow(row.Value, row.Measurement))]));
+            }
+        }
+
+        var rows = products.Concat(workloads).Concat(scaling.SelectMany(static item => item.Rows).Select(static row => row.Measurement));
+        if (rows.Any(static row => row.Disturbed))
+        {
+            Say($"* Other programs used the machine in every round: take these rows anew before drawing conclusions.");
+        }
+
+        if (peer?.Failure is { } failure)
+        {
+            Say($"PyTorch stopped answering: {failure}");
+        }
+
+        if (products.Count + workloads.Count + scaling.Count == 0)
+        {
+            throw new GapLabException($"No measurement's name contains '{options.Filter}'.");
+        }
+
+        if (options.Json is { } file)
+        {
+            new Report(machine, peer?.Version, products, workloads, scaling).Save(file);
         }
     }
+
+    private static Peer? Start(Options options)
+    {
+        if (!options.Peer)
+        {
+            return null;
+        }
+
+        if (Peer.Start(out var failure) is not { } peer)
+        {
+            Say($"PyTorch is not measured: {failure}");
+            return null;
+        }
+
+        Say($"PyTorch {peer.Version}, the better of 1 and {WorkerPool.Threads} threads; both sides in turns, best of all");
+        if (Agreement.Check(peer) is var (difference, workload))
+        {
+            Say(difference <= Agreement.Tolerance
+                ? (FormattableString)$"Both sides compute the same numbers (largest relative difference {difference:E0}, {workload})."
+                : $"PyTorch's side computes something else in '{workload}' (relative difference {difference:E0}): do not trust the ratios.");
+        }
+
+        return peer;
+    }
+
+    private static void Say(FormattableString text) => Console.WriteLine(text.ToString(CultureInfo.InvariantCulture));
 }

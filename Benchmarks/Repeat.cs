@@ -5,33 +5,35 @@ namespace GapLab.Benchmarks;
 /// <summary>Timing on a machine that others may be using: the best of many repetitions.</summary>
 internal static class Repeat
 {
-    private const int Rounds = 100;
+    private const int FewestGroups = 3;
+    private const double GroupSeconds = 50e-6;
 
-    /// <summary>Seconds of the fastest call, from rounds that take <paramref name="total"/> together.</summary>
+    /// <summary>Seconds of the fastest call, from calls that take <paramref name="total"/> together; at least a few are made.</summary>
     public static double Best(Action action, TimeSpan total)
     {
-        var clock = Stopwatch.StartNew();
-        var calls = 0;
-        while (clock.Elapsed < total / 2 || calls < 3)
-        {
-            action();
-            calls++;
-        }
+        var start = Stopwatch.GetTimestamp();
+        action();
+        var once = Math.Max(Time(action, 1), 1e-9);
 
         // Short calls are timed in groups, so that reading the clock does not count.
-        var group = Math.Max(1, (int)(calls * 2.0 / Rounds));
+        var group = (int)Math.Clamp(GroupSeconds / once, 1, 10_000);
         var best = double.PositiveInfinity;
-        for (var round = 0; round < Rounds; round++)
+        for (var done = 0; done < FewestGroups || Stopwatch.GetElapsedTime(start) < total; done++)
         {
-            var start = Stopwatch.GetTimestamp();
-            for (var i = 0; i < group; i++)
-            {
-                action();
-            }
-
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds / group);
+            best = Math.Min(best, Time(action, group));
         }
 
         return best;
+    }
+
+    private static double Time(Action action, int calls)
+    {
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; i < calls; i++)
+        {
+            action();
+        }
+
+        return Stopwatch.GetElapsedTime(start).TotalSeconds / calls;
     }
 }

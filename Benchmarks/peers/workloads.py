@@ -1,8 +1,10 @@
 """The benchmark's workloads in PyTorch, with the same algorithms and sizes, as idiomatic PyTorch would write them.
 
-A server on standard input and output: a line "NAME THREADS SECONDS" is answered by the best time of one call in seconds,
-measured over about that long. The first line written is the version of PyTorch.
+A server on standard input and output. The first line written is the version of PyTorch. A line "NAME THREADS SECONDS" is answered by
+the best time of one call in seconds, measured over about that long; a line "check FILE" by two numbers for each workload, computed from
+the weights, images and noise in that file of float32 numbers.
 """
+import math
 import sys
 import time
 
@@ -32,9 +34,9 @@ def log_likelihood(logits, x):
     return -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)
 
 
-def elbo(mu, log_var, x, samples):
-    """mu, log_var [B, n]; x [B, D]; the mean over samples of log p(x|z), minus the analytic KL."""
-    z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * torch.randn(mu.shape[0], samples, LATENT)
+def elbo(mu, log_var, x, noise):
+    """mu, log_var [B, n]; x [B, D]; noise [B, S, n]; the mean over samples of log p(x|z), minus the analytic KL."""
+    z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * noise
     kl = -0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(-1)
     return log_likelihood(decoder(z), x.unsqueeze(1)).mean(1) - kl
 
@@ -50,7 +52,7 @@ def training_step():
     def step():
         optimizer.zero_grad(set_to_none=True)
         mu, log_var = encoder(images).chunk(2, -1)
-        (-elbo(mu, log_var, images, 1).mean()).backward()
+        (-elbo(mu, log_var, images, torch.randn(100, 1, LATENT)).mean()).backward()
         optimizer.step()
 
     return step
@@ -76,28 +78,38 @@ def local_step():
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        (-elbo(mu, log_var, x, 100).sum()).backward()
+        (-elbo(mu, log_var, x, torch.randn(10, 100, LATENT)).sum()).backward()
         optimizer.step()
 
     return frozen(step)
 
 
+@torch.no_grad()
+def importance_bound(mu, log_var, x, noises):
+    """log of the mean weight of samples that come in pieces, noise [B, S, n] each."""
+    pieces = []
+    for noise in noises:
+        z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * noise
+        log_prior = -0.5 * (z ** 2).sum(-1)
+        log_q = -0.5 * (log_var.unsqueeze(1) + noise ** 2).sum(-1)
+        pieces.append(log_likelihood(decoder(z), x.unsqueeze(1)) + log_prior - log_q)
+    weights = torch.cat(pieces, 1)
+    return torch.logsumexp(weights, 1) - math.log(weights.shape[1])
+
+
 def iwae():
     x = images[:10]
     mu, log_var = 0.1 * torch.randn(10, LATENT), torch.full((10, LATENT), -1.0)
+    # Pieces of 500 rows in all: larger ones leave the caches and take up to half as long again.
+    return lambda: importance_bound(mu, log_var, x, (torch.randn(10, 50, LATENT) for _ in range(100)))
 
-    @torch.no_grad()
-    def bound():
-        pieces = []
-        for _ in range(20):
-            noise = torch.randn(10, 250, LATENT)
-            z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * noise
-            log_prior = -0.5 * (z ** 2).sum(-1)
-            log_q = -0.5 * (log_var.unsqueeze(1) + noise ** 2).sum(-1)
-            pieces.append(log_likelihood(decoder(z), x.unsqueeze(1)) + log_prior - log_q)
-        return torch.logsumexp(torch.cat(pieces, 1), 1)
 
-    return bound
+def energy_and_force(z, x, beta):
+    """log p(z) + beta log p(x|z) without its constant, and its gradient; z [B, C, n], x [B, 1, D]."""
+    z = z.detach().requires_grad_(True)
+    value = beta * log_likelihood(decoder(z), x) - 0.5 * (z ** 2).sum(-1)
+    (force,) = torch.autograd.grad(value.sum(), z)
+    return value.detach(), force
 
 
 def ais():
@@ -106,22 +118,16 @@ def ais():
     beta, steps = 0.5, 10
     step_size = torch.full((10, 100, 1), 0.05)
 
-    def energy_and_force(z):
-        z = z.detach().requires_grad_(True)
-        value = beta * log_likelihood(decoder(z), x) - 0.5 * (z ** 2).sum(-1)
-        (force,) = torch.autograd.grad(value.sum(), z)
-        return value.detach(), force
-
     def transition():
         z = state["z"]
         r = torch.randn_like(z)
-        before, force = state.get("kept") or energy_and_force(z)
+        before, force = state.get("kept") or energy_and_force(z, x, beta)
         h0 = before - 0.5 * (r ** 2).sum(-1)
         r = r + 0.5 * step_size * force
         new = z
         for i in range(steps):
             new = new + step_size * r
-            value, force_new = energy_and_force(new)
+            value, force_new = energy_and_force(new, x, beta)
             r = r + (0.5 if i == steps - 1 else 1.0) * step_size * force_new
         h1 = value - 0.5 * (r ** 2).sum(-1)
         accept = (torch.rand_like(h0).log() < h1 - h0).unsqueeze(-1)
@@ -131,20 +137,21 @@ def ais():
     return frozen(transition)
 
 
-def hessian_vector_product():
-    """Gradient with respect to lambda, then its product with v with respect to lambda and theta."""
+def elbo_products(mu, log_var, noise, direction):
+    """The gradient with respect to lambda, then its product with a direction with respect to lambda and theta."""
+    gradients = torch.autograd.grad(elbo(mu, log_var, images, noise).sum(), [mu, log_var], create_graph=True)
+    return torch.autograd.grad(sum((g * d).sum() for g, d in zip(gradients, direction)), [mu, log_var, *decoder.parameters()])
+
+
+def encoded():
     with torch.no_grad():
-        mu, log_var = (t.clone() for t in encoder(images).chunk(2, -1))
-    mu.requires_grad_(True)
-    log_var.requires_grad_(True)
-    v = [torch.randn_like(mu), torch.randn_like(log_var)]
-    theta = list(decoder.parameters())
+        return [t.clone().requires_grad_(True) for t in encoder(images).chunk(2, -1)]
 
-    def products():
-        gradients = torch.autograd.grad(elbo(mu, log_var, images, 1).sum(), [mu, log_var], create_graph=True)
-        return torch.autograd.grad(sum((g * d).sum() for g, d in zip(gradients, v)), [mu, log_var, *theta])
 
-    return products
+def hessian_vector_product():
+    mu, log_var = encoded()
+    direction = [torch.randn_like(mu), torch.randn_like(log_var)]
+    return lambda: elbo_products(mu, log_var, torch.randn(100, 1, LATENT), direction)
 
 
 WORKLOADS = {
@@ -173,10 +180,57 @@ def best(work, seconds):
     return fastest
 
 
+def length(tensors):
+    return math.sqrt(sum(t.double().square().sum().item() for t in tensors))
+
+
+def check(file):
+    """The value and the length of the gradient (or product) of every workload, for given numbers; they replace weights and images."""
+    with open(file, "rb") as stream:
+        numbers = torch.frombuffer(bytearray(stream.read()), dtype=torch.float32)
+
+    def take(*shape):
+        nonlocal numbers
+        count = math.prod(shape)
+        taken, numbers = numbers[:count].reshape(shape).clone(), numbers[count:]
+        return taken
+
+    with torch.no_grad():
+        for p in [*decoder.parameters(), *list(encoder.parameters())[:-2]]:
+            p.copy_(take(*p.shape))
+        # The encoder's last layer comes as two, one for mu and one for log_var.
+        weight_mu, bias_mu, weight_log_var, bias_log_var = (take(*s) for s in [(LATENT, HIDDEN), (LATENT,)] * 2)
+        encoder[-1].weight.copy_(torch.cat([weight_mu, weight_log_var]))
+        encoder[-1].bias.copy_(torch.cat([bias_mu, bias_log_var]))
+        images.copy_(take(100, DATA))
+    one, many = take(100, 1, LATENT), take(10, 100, LATENT)
+    mu, log_var, importance = take(10, LATENT), take(10, LATENT), take(10, 500, LATENT)
+    z = take(1, 100, LATENT)
+    direction = [take(100, LATENT), take(100, LATENT)]
+
+    answers = []
+    value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
+    answers += [value.item(), length(torch.autograd.grad(value, [*decoder.parameters(), *encoder.parameters()]))]
+    start = [torch.zeros(10, LATENT, requires_grad=True) for _ in range(2)]
+    value = elbo(*start, images[:10], many).sum()
+    answers += [value.item(), length(torch.autograd.grad(value, start))]
+    bound = importance_bound(mu, log_var, images[:10], importance.split(250, 1))
+    answers += [bound.sum().item(), length([bound])]
+    energy, force = energy_and_force(z, images[:1].unsqueeze(1), 0.5)
+    constant = 0.5 * LATENT * math.log(2 * math.pi)
+    answers += [(energy.double() - constant).sum().item(), length([force])]
+    products = elbo_products(*encoded(), one, direction)
+    answers += [length(products[:2]), length(products[2:])]
+    return " ".join(repr(answer) for answer in answers)
+
+
 def main():
     print(torch.__version__, flush=True)
     prepared = {}
     for line in sys.stdin:
+        if line.startswith("check "):
+            print(check(line.split(maxsplit=1)[1].rstrip("\n")), flush=True)
+            continue
         name, threads, seconds = line.split()
         torch.set_num_threads(int(threads))
         if name not in prepared:

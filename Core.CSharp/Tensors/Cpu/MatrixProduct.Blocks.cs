@@ -7,18 +7,20 @@ namespace GapLab.Tensors.Cpu;
 // given to threads), and tiles (registers). No cut changes a bit of the result.
 internal static unsafe partial class MatrixProduct
 {
-    /// <summary>Longest block of k: a panel of op(B) of this depth shares the first-level cache with one tile's rows of op(A).</summary>
-    internal static int MaxDepth { get; set; } = 400;
+    /// <summary>
+    /// Longest block of k. The panel of op(B) streams from the second-level cache at full speed, while every further
+    /// block loads and stores C once more, from caches or memory too slow for that: so blocks are long.
+    /// </summary>
+    internal static int MaxDepth { get; set; } = 1024;
 
     /// <summary>Most rows in a part: its block of op(A) and its rows of C stay in the second-level cache.</summary>
-    internal static int MaxRows { get; set; } = 192;
+    internal static int MaxRows { get; set; } = 144;
 
     /// <summary>op(B) is packed whole up to this many numbers (64 MB); wider products go slice by slice.</summary>
     internal static int MaxPacked { get; set; } = 1 << 24;
 
     // Below this many multiply-adds a product costs less than reaching a second thread.
     private const long ParallelWork = 400_000;
-
 
     // Rows of op(A) this far apart, or a multiple of it, fall into the same sets of the first-level cache.
     private const int SetStride = 1024;
@@ -68,22 +70,32 @@ internal static unsafe partial class MatrixProduct
             slice.FirstColumn = j;
             slice.PackedB = memory;
             panels = (slice.N + width - 1) / width;
-            slice.PanelsPerPart = Math.Max(1, panels / (threads * 4));
-            WorkerPool.Run((panels + slice.PanelsPerPart - 1) / slice.PanelsPerPart, &PackPart, &slice);
+            if (slice.Source == RightSource.Rows)
+            {
+                slice.RowsPerPart = Math.Clamp(slice.K / (threads * 4), 1, MaxPackedRows);
+                WorkerPool.Run((slice.K + slice.RowsPerPart - 1) / slice.RowsPerPart, &PackRows, &slice);
+            }
+            else
+            {
+                slice.PanelsPerPart = Math.Max(1, panels / (threads * 4));
+                WorkerPool.Run((panels + slice.PanelsPerPart - 1) / slice.PanelsPerPart, &PackPanels, &slice);
+            }
+
             slice.B = memory;
             slice.Source = RightSource.Packed;
             Compute(&slice, kernels, threads);
         }
     }
 
-    private static bool PaysToPack(Job* job) =>
-        job->Source == RightSource.Transposed
-            ? job->RowChunks > 1
-            : job->M >= 256 || (job->M >= 48 && job->Ldb % SetStride == 0);
-
     private static void SplitRows(Job* job, MicroKernelSet kernels, int threads)
     {
         var chunks = (job->M + MaxRows - 1) / MaxRows;
+        if (chunks == 1 && SplitsByPanels(job, kernels, threads))
+        {
+            job->RowChunks = 1;
+            return;
+        }
+
         if (threads > 1)
         {
             // A few more parts than threads even out a core that is busy elsewhere.
@@ -94,10 +106,18 @@ internal static unsafe partial class MatrixProduct
         job->RowChunks = chunks;
     }
 
+    // With few rows, each thread transposes the panels that it uses itself: then nobody waits until all are packed,
+    // and no panel moves from one core's cache to another's. One panel to a part evens out the threads.
+    private static bool SplitsByPanels(Job* job, MicroKernelSet kernels, int threads) =>
+        threads > 1 && job->Source == RightSource.Transposed && job->Lda % SetStride != 0
+        && job->N > kernels.Columns * (threads - 1);
+
     private static void Compute(Job* job, MicroKernelSet kernels, int threads)
     {
         var panels = (job->N + kernels.Columns - 1) / kernels.Columns;
-        var runs = Math.Min(panels, Math.Max(1, (threads + job->RowChunks - 1) / job->RowChunks));
+        var runs = job->RowChunks == 1 && SplitsByPanels(job, kernels, threads)
+            ? panels
+            : Math.Min(panels, Math.Max(1, (threads + job->RowChunks - 1) / job->RowChunks));
         job->PanelsPerPart = (panels + runs - 1) / runs;
         job->ColumnRuns = (panels + job->PanelsPerPart - 1) / job->PanelsPerPart;
         var parts = job->RowChunks * job->ColumnRuns;
@@ -112,32 +132,6 @@ internal static unsafe partial class MatrixProduct
         }
 
         WorkerPool.Run(parts, &ComputePart, job);
-    }
-
-    private static void PackPart(void* context, int part)
-    {
-        var job = (Job*)context;
-        var width = MicroKernelSet.OfWidth(job->Width).Columns;
-        var begin = part * job->PanelsPerPart * width;
-        var end = Math.Min(job->N, begin + (job->PanelsPerPart * width));
-        for (var j = begin; j < end; j += width)
-        {
-            PackPanel(job, j, 0, job->K, job->PackedB + ((nint)j * job->K), width);
-        }
-    }
-
-    // panel[depth, width] = op(B)[k0 .. k0 + depth, j .. j + width]
-    private static void PackPanel(Job* job, nint j, nint k0, nint depth, float* panel, int width)
-    {
-        var columns = (int)Math.Min(width, job->N - j);
-        if (job->Source == RightSource.Rows)
-        {
-            Packing.Copy(job->B + (k0 * job->Ldb) + j, job->Ldb, depth, columns, panel, width);
-        }
-        else
-        {
-            Packing.Transpose(job->B + (j * job->Ldb) + k0, job->Ldb, depth, columns, panel, width);
-        }
     }
 
     // Rows [first, first + count) and panels of one part, over all blocks of k.
@@ -189,6 +183,7 @@ internal static unsafe partial class MatrixProduct
                 {
                     strip.B = job->B + ((nint)j * job->K) + ((nint)k0 * width);
                     strip.StepB = width;
+                    strip.NextB = j + width < end ? strip.B + ((nint)width * job->K) : null;
                 }
                 else if (job->Source == RightSource.Rows && columns == width)
                 {
@@ -235,6 +230,16 @@ internal static unsafe partial class MatrixProduct
             {
                 a += (nint)i * strip->Depth;
                 stepA = rows;
+                if (strip->NextB != null && !partial)
+                {
+                    var ahead = kernels.GetPrefetching(rows, vectors);
+                    if (ahead != null)
+                    {
+                        // This tile's share of the next panel, which lies in a slower cache or in memory.
+                        kernel = ahead;
+                        stepA = (nint)(strip->NextB + ((nint)i * strip->Depth * width / strip->Rows));
+                    }
+                }
             }
             else
             {
@@ -276,28 +281,6 @@ internal static unsafe partial class MatrixProduct
     // Full tiles as long as two or more are left; then two equal ones, because a tile of few rows cannot keep
     // both multipliers busy.
     private static int TileRows(int left, int most) => left >= 2 * most ? most : left > most ? (left + 1) / 2 : left;
-
-    private static bool PaysToPackLeft(Job* job, int columns) =>
-        job->Lda % SetStride == 0 ? columns >= 64 : columns >= 512;
-
-    private static void PackLeft(Job* job, int most, int first, int count, nint k0, nint depth, float* packed)
-    {
-        for (var i = 0; i < count;)
-        {
-            var rows = TileRows(count - i, most);
-            if (job->TransA)
-            {
-                Packing.Copy(job->A + (k0 * job->Lda) + first + i, job->Lda, depth, rows, packed, rows);
-            }
-            else
-            {
-                Packing.Transpose(job->A + ((first + i) * job->Lda) + k0, job->Lda, depth, rows, packed, rows);
-            }
-
-            packed += rows * depth;
-            i += rows;
-        }
-    }
 
     private static void Prefetch(float* c, nint ldc, int rows, int columns)
     {
@@ -343,6 +326,7 @@ internal static unsafe partial class MatrixProduct
         public int RowChunks;
         public int ColumnRuns;
         public int PanelsPerPart;
+        public int RowsPerPart;
         public float* PackedB;
     }
 
@@ -352,6 +336,7 @@ internal static unsafe partial class MatrixProduct
         public bool PackedA;
         public float* B;
         public nint StepB;
+        public float* NextB;
         public int Depth;
         public int First;
         public int Rows;

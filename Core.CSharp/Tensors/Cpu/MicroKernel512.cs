@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace GapLab.Tensors.Cpu;
 
@@ -32,10 +33,15 @@ internal static unsafe class MicroKernel512
     {
         set.Add(TRows.Value, 1, &Multiply<TRows, One, StridedRows>, &Multiply<TRows, One, AdjacentRows>);
         set.Add(TRows.Value, 2, &Multiply<TRows, Two, StridedRows>, &Multiply<TRows, Two, AdjacentRows>);
+        if (Sse.IsSupported)
+        {
+            set.AddPrefetching(TRows.Value, 2, &Multiply<TRows, Two, PackedRows>);
+        }
     }
 
     // C[R, 16V] = (load ? C : 0) + op(A)[R, K] · B[K, 16V]: one fused chain per output, k ascending.
-    // a: element (r, k) at a[r * rowStep + k * depthStep]; b: row k at b + k * stepB; c: row r at c + r * ldc.
+    // a: element (r, k) at a[r * stepA + k] for strided rows, at a[r + k * stepA] for adjacent ones, at a[r + k * R]
+    // for packed ones, where stepA is an address to prefetch from instead. b: row k at b + k * stepB; c: row r at c + r * ldc.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TRows, TVectors, TLayout>(
         nint depth, float* a, nint stepA, float* b, nint stepB, float* c, nint ldc, bool load)
@@ -133,8 +139,16 @@ internal static unsafe class MicroKernel512
         var a3 = a + 3 * stride;
         var a6 = a + 6 * stride;
         var a9 = a + 9 * stride;
+        var ahead = (byte*)stepA;
         for (; depth > 0; depth--)
         {
+            // One request at a time, between the multiply-adds: many at once would block the tile's own loads.
+            if (Prefetches<TLayout>())
+            {
+                Sse.Prefetch1(ahead);
+                ahead += MicroKernelSet.PrefetchStep;
+            }
+
             var b0 = Vector512.Load(b);
             var b1 = TVectors.Value > 1 ? Vector512.Load(b + 16) : default;
             b += stepB;
@@ -209,7 +223,7 @@ internal static unsafe class MicroKernel512
             }
             if (TLayout.RowsAreAdjacent)
             {
-                a += stepA;
+                a += Prefetches<TLayout>() ? TRows.Value : stepA;
             }
             else
             {
@@ -288,5 +302,14 @@ internal static unsafe class MicroKernel512
             cb0.Store(c);
             if (TVectors.Value > 1) cb1.Store(c + 16);
         }
+    }
+
+    // A constant for the just-in-time compiler.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Prefetches<TLayout>() => typeof(TLayout) == typeof(PackedRows);
+
+    private readonly struct PackedRows : ITileLayout
+    {
+        public static bool RowsAreAdjacent => true;
     }
 }

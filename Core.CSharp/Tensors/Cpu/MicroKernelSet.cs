@@ -9,6 +9,12 @@ namespace GapLab.Tensors.Cpu;
 /// </summary>
 internal sealed unsafe class MicroKernelSet
 {
+    /// <summary>Bytes of op(B) that a prefetching kernel asks for with every k.</summary>
+    internal const int PrefetchStep = 16;
+
+    // Strided, adjacent and packed rows of op(A).
+    private const int Layouts = 3;
+
     private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void>* _kernels;
     private readonly int _vectors;
 
@@ -22,7 +28,7 @@ internal sealed unsafe class MicroKernelSet
         _vectors = columns / vectorLength;
         // One table per width for the life of the process.
         _kernels = (delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void>*)
-            NativeMemory.AllocZeroed((nuint)(2 * rows * _vectors * sizeof(nint)));
+            NativeMemory.AllocZeroed((nuint)(Layouts * rows * _vectors * sizeof(nint)));
     }
 
     /// <summary>The set with 512-bit vectors.</summary>
@@ -63,14 +69,28 @@ internal sealed unsafe class MicroKernelSet
         delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> strided,
         delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> adjacent)
     {
-        var slot = 2 * (((rows - 1) * _vectors) + vectors - 1);
+        var slot = Slot(rows, vectors);
         _kernels[slot] = strided;
         _kernels[slot + 1] = adjacent;
     }
 
+    /// <summary>
+    /// Enters the kernel for a tile whose rows of op(A) are packed without gaps. It needs no stepA: in that place it
+    /// takes an address in op(B) to prefetch from, <see cref="PrefetchStep"/> bytes further with every k.
+    /// </summary>
+    public void AddPrefetching(
+        int rows, int vectors, delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> packed) =>
+        _kernels[Slot(rows, vectors) + 2] = packed;
+
     /// <summary>The kernel for a tile: (depth, a, stepA, b, stepB, c, ldc, load).</summary>
     public delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> Get(int rows, int vectors, bool rowsAreAdjacent) =>
-        _kernels[(2 * (((rows - 1) * _vectors) + vectors - 1)) + (rowsAreAdjacent ? 1 : 0)];
+        _kernels[Slot(rows, vectors) + (rowsAreAdjacent ? 1 : 0)];
+
+    /// <summary>The kernel of <see cref="AddPrefetching"/>: (depth, a, address, b, stepB, c, ldc, load); null where there is none.</summary>
+    public delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> GetPrefetching(int rows, int vectors) =>
+        _kernels[Slot(rows, vectors) + 2];
+
+    private int Slot(int rows, int vectors) => Layouts * (((rows - 1) * _vectors) + vectors - 1);
 
     // Separate holders, so that only the tables in use are made.
     private static class Holder512
