@@ -123,8 +123,7 @@ public sealed class MemoryScope : IDisposable
         MemoryScope owner = t_current ?? new MemoryScope(1);
         Tensor view = owner.Append(tensor.Device, shape, storage);
         ref TapeNode node = ref owner._nodes[view.Index];
-        node.IsView = true;
-        node.Inputs[0] = tensor;
+        node.ViewOf = tensor;
         return view;
     }
 

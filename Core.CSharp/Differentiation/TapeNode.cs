@@ -29,8 +29,8 @@ internal struct TapeNode
     /// <summary>A copy in the order that products read it; null if there is none.</summary>
     public PackedCopy? Packed;
 
-    /// <summary>Whether the numbers are those of the first input, under another shape.</summary>
-    public bool IsView;
+    /// <summary>The tensor whose numbers these are, under another shape or name; undefined for a tensor with numbers of its own.</summary>
+    public Tensor ViewOf;
 
     /// <summary>How often the tensor has been changed in place.</summary>
     public int Version;

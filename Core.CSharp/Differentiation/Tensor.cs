@@ -43,7 +43,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         get
         {
             ref TapeNode node = ref Node("Version");
-            return node.IsView ? node.Inputs[0].Version : node.Version;
+            return node.ViewOf.IsDefined ? node.ViewOf.Version : node.Version;
         }
     }
 
@@ -196,7 +196,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     internal void Pack()
     {
         ref TapeNode node = ref Node("Pack");
-        if (node.Shape.Rank != 2 || node.IsView || node.Packed?.Version == node.Version)
+        if (node.Shape.Rank != 2 || node.ViewOf.IsDefined || node.Packed?.Version == node.Version)
             return;
         if (node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]) is { } weight)
             Volatile.Write(ref node.Packed, new PackedCopy(weight, node.Version));
@@ -218,7 +218,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
     internal Storage ForUpdate(string operation)
     {
         ref TapeNode node = ref Node(operation);
-        if (node.Operation is not null || node.IsView)
+        if (node.Operation is not null || node.ViewOf.IsDefined)
             throw new ScopeException($"{operation}: only parameters and other tensors that were not computed from others can be changed in place.");
         node.Version++;
         return node.Storage;

@@ -37,14 +37,11 @@ internal sealed class LinearBernoulliOperation : Operation
     public override void PullBack(ref PullBackContext context)
     {
         Tensor h = context.Input(0), weight = context.Input(1), bias = context.Input(2), x = context.Input(3);
-        if (context.CreateGraph || context.Wants(3))
-        {
-            // The logits again, as operations of their own.
-            Composite(ref context, h, weight, bias, x);
-            return;
-        }
         int rows = context.Output.Count, d = weight.Shape[0], k = weight.Shape[1];
-        Tensor residual = context.Saved.Reshape(rows, d);
+        Tensor residual = context.CreateGraph
+            ? BernoulliResidualOperation.Instance.Apply(context.Saved, h, weight, bias, x)
+            : context.Saved;
+        residual = residual.Reshape(rows, d);
         Tensor g = context.Adjoint.To(h.Type).Reshape(rows, 1);
         if (context.Wants(0))
             context.Add(0, (g * residual.MatMul(weight)).Reshape(h.Shape));
@@ -52,21 +49,7 @@ internal sealed class LinearBernoulliOperation : Operation
             context.Add(1, residual.MatMul(g * h.Reshape(rows, k), transposeThis: true));
         if (context.Wants(2))
             context.Add(2, residual.MatMul(g, transposeThis: true).Reshape(d));
-    }
-
-    private static void Composite(ref PullBackContext context, Tensor h, Tensor weight, Tensor bias, Tensor x)
-    {
-        int rows = context.Output.Count, d = weight.Shape[0], k = weight.Shape[1];
-        Tensor logits = h.Linear(weight, bias);
-        Tensor g = context.Adjoint.To(h.Type).Reshape(context.Output.Shape.Append(1));
-        Tensor residual = (g * (x.Reshape(x.Shape[0], 1, d) - logits.Sigmoid())).Reshape(rows, d);
-        if (context.Wants(0))
-            context.Add(0, residual.MatMul(weight).Reshape(h.Shape));
-        if (context.Wants(1))
-            context.Add(1, residual.MatMul(h.Reshape(rows, k), transposeThis: true));
-        if (context.Wants(2))
-            context.Add(2, residual.Sum(0));
         if (context.Wants(3))
-            context.Add(3, (g * logits).Sum(1));
+            context.Add(3, (context.Adjoint.To(h.Type).Reshape(context.Output.Shape.Append(1)) * h.Linear(weight, bias)).Sum(1));
     }
 }
