@@ -117,10 +117,15 @@ internal sealed class Peer : IDisposable
         };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "peers", "workloads.py"));
 
-        // OpenBLAS does not know every processor with AVX-512 and then falls back to kernels of half the speed.
-        if (Avx512F.IsSupported && !start.Environment.ContainsKey("OPENBLAS_CORETYPE"))
+        // OpenBLAS with the kernels of this processor, whatever this machine's environment prescribes for other programs: the peer at its best.
+        start.Environment.Remove("OPENBLAS_L2_SIZE");
+        if (Avx512F.IsSupported)
         {
             start.Environment["OPENBLAS_CORETYPE"] = "SkylakeX";
+        }
+        else
+        {
+            start.Environment.Remove("OPENBLAS_CORETYPE");
         }
 
         try

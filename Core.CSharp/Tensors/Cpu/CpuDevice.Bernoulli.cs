@@ -74,51 +74,68 @@ public sealed unsafe partial class CpuDevice
     }
 
     /// <summary>
-    /// Row sums of x a - softplus(a), the terms in float32 and their sum in float64; where they are kept, the residuals x - sigmoid(a) take the place of a.
+    /// Row sums of x a - softplus(a); where they are kept, the residuals x - sigmoid(a) take the place of a. With e = e^-|a|, softplus(a) is
+    /// max(a, 0) + log(1 + e), and the logarithms of eight pixels are that of one product, whose distance from 1 is what is carried along so that
+    /// small terms keep their digits. Terms are float32, their sum float64.
     /// </summary>
     private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns, bool keepResidual) : ILoop
     {
+        private const int PixelsPerLogarithm = 8;
+
         private readonly float* _logits = logits, _x = x;
         private readonly double* _l = l;
         private readonly int _repeat = repeat, _columns = columns;
         private readonly bool _keepResidual = keepResidual;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Execute(int start, int end)
         {
             for (int r = start; r < end; r++)
             {
                 float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns;
-                Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
-                double tail = 0;
-                int c = 0;
-                if (_keepResidual)
-                {
-                    for (; c <= _columns - 16; c += 16)
-                    {
-                        Vector512<float> logit = Vector512.Load(a + c), pixel = Vector512.Load(x + c);
-                        (pixel - SimdMath.SigmoidAndSoftplus(logit, out Vector512<float> softplus)).Store(a + c);
-                        Add(Vector512.FusedMultiplyAdd(pixel, logit, -softplus), ref low, ref high);
-                    }
-                    for (; c < _columns; c++)
-                    {
-                        Vector512<float> logit = Vector512.CreateScalar(a[c]);
-                        a[c] = x[c] - SimdMath.SigmoidAndSoftplus(logit, out Vector512<float> softplus).ToScalar();
-                        tail += MathF.FusedMultiplyAdd(x[c], logit.ToScalar(), -softplus.ToScalar());
-                    }
-                }
-                else
-                {
-                    for (; c <= _columns - 16; c += 16)
-                    {
-                        Vector512<float> logit = Vector512.Load(a + c);
-                        Add(Vector512.FusedMultiplyAdd(Vector512.Load(x + c), logit, -SimdMath.Softplus(logit)), ref low, ref high);
-                    }
-                    for (; c < _columns; c++)
-                        tail += MathF.FusedMultiplyAdd(x[c], a[c], -SimdMath.Softplus(Vector512.CreateScalar(a[c])).ToScalar());
-                }
-                _l[r] = SumLanes(low + high) + tail;
+                _l[r] = _keepResidual ? SumRow<Kept>(a, x, _columns) : SumRow<Dropped>(a, x, _columns);
             }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static double SumRow<TResidual>(float* a, float* x, int columns) where TResidual : struct, IResidual
+        {
+            Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
+            int c = 0;
+            while (c <= columns - 16)
+            {
+                int last = Math.Min(columns - 16, c + (PixelsPerLogarithm - 1) * 16);
+                Vector512<float> product = Vector512<float>.Zero;
+                for (; c <= last; c += 16)
+                {
+                    Vector512<float> term = Term<TResidual>(Vector512.Load(a + c), Vector512.Load(x + c), ref product, out Vector512<float> residual);
+                    if (TResidual.IsKept)
+                        residual.Store(a + c);
+                    Add(term, ref low, ref high);
+                }
+                Add(-SimdMath.Log1p(product), ref low, ref high);
+            }
+            double tail = 0;
+            for (; c < columns; c++)
+            {
+                Vector512<float> product = Vector512<float>.Zero;
+                Vector512<float> term = Term<TResidual>(Vector512.CreateScalar(a[c]), Vector512.CreateScalar(x[c]), ref product, out Vector512<float> residual);
+                if (TResidual.IsKept)
+                    a[c] = residual.ToScalar();
+                tail += term.ToScalar() - (double)SimdMath.Log1p(product).ToScalar();
+            }
+            return SumLanes(low + high) + tail;
+        }
+
+        /// <summary>x a - max(a, 0), and (1 + product)(1 + e) - 1 in the place of the product.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Term<TResidual>(Vector512<float> a, Vector512<float> x, ref Vector512<float> product, out Vector512<float> residual)
+            where TResidual : struct, IResidual
+        {
+            Vector512<float> e = SimdMath.ExpOfMinusAbs(a);
+            product = Vector512.FusedMultiplyAdd(product, e, product + e);
+            residual = TResidual.IsKept ? x - SimdMath.SigmoidFrom(e, a) : default;
+            // A logit that is not a number shows in the product, so the cheaper maximum will do.
+            return Vector512.FusedMultiplyAdd(x, a, -Vector512.MaxNative(a, Vector512<float>.Zero));
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -127,6 +144,22 @@ public sealed unsafe partial class CpuDevice
             (Vector512<double> l, Vector512<double> h) = Vector512.Widen(term);
             low += l;
             high += h;
+        }
+
+        /// <summary>Whether residuals are wanted, known when the loop is compiled.</summary>
+        private interface IResidual
+        {
+            static abstract bool IsKept { get; }
+        }
+
+        private readonly struct Kept : IResidual
+        {
+            public static bool IsKept => true;
+        }
+
+        private readonly struct Dropped : IResidual
+        {
+            public static bool IsKept => false;
         }
     }
 
