@@ -7,6 +7,7 @@
 
 open System
 open System.Diagnostics
+open System.Runtime.InteropServices
 open System.Runtime.Intrinsics
 open GapLab.Bounds
 open GapLab.Tensors
@@ -93,7 +94,7 @@ let exitCode =
                   $"{settings.Points} random training and test points, the same for every seed. ± is the Monte-Carlo standard error for these points, [ ] the {100. * train.Gaps.Level:F0} %% bootstrap interval over points."
                   "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation."
                   "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
-                  $"Training and local optimisation evaluate the KL analytically. AIS: {Suboptimality.aisNote settings}. SIMD: {simdBits} bits. GapLab {Suboptimality.version}."
+                  $"Training and local optimisation evaluate the KL analytically. AIS: {Suboptimality.aisNote settings}. SIMD: {simdBits} bits. GapLab {Suboptimality.version}, {RuntimeInformation.FrameworkDescription}."
                   data.Set.Provenance
                   for file in data.Set.Files do
                       $"{IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}" ]
