@@ -195,8 +195,8 @@ let simd arguments =
         printfn "Vectors of %d bits:" width
 
         test
-            [ (variable, "0") ]
-            ([ "--filter"; "FullyQualifiedName~GapLab.Tests.Tensors|FullyQualifiedName~GapLab.Tests.Differentiation" ]
+            [ (variable, "0"); ("GAPLAB_VECTOR_BITS", string width) ]
+            ([ "--filter"; "FullyQualifiedName~GapLab.Tests.Tensors|FullyQualifiedName~GapLab.Tests.Differentiation|FullyQualifiedName~GapLab.Tests.Optimization" ]
              @ arguments)
 
 let targets: (string * string * (string list -> unit)) list =

@@ -55,7 +55,8 @@ module Cli =
             let options = parse ()
 
             match options.TryGetResult Threads with
-            | Some threads when threads < 1 -> fail $"--threads must be at least 1, not {threads}."
+            | Some threads when threads < 1 || threads > Environment.ProcessorCount ->
+                fail $"--threads must lie between 1 and the {Environment.ProcessorCount} processors of this machine, not {threads}."
             | Some threads -> WorkerPool.Threads <- threads
             | None -> ()
 

@@ -136,6 +136,10 @@ public sealed class Ais(AisOptions options) : Bound
     {
         if (options.Chains < 1 || options.LeapfrogSteps < 1 || !(options.InitialStepSize > 0))
             throw new GapLabException($"AIS needs at least 1 chain, 1 leapfrog step and a positive step size, not {options.Chains}, {options.LeapfrogSteps} and {options.InitialStepSize}.");
+        if (!(options.TargetAcceptance > 0 && options.TargetAcceptance < 1) || !(options.SmallestStepSize > 0)
+            || !(options.SmallestStepSize <= options.InitialStepSize) || !(options.InitialStepSize <= options.LargestStepSize))
+            throw new GapLabException(
+                $"AIS: the target acceptance rate must lie between 0 and 1 and the initial step size within its range, not {options.TargetAcceptance} and {options.InitialStepSize} in [{options.SmallestStepSize}, {options.LargestStepSize}].");
         double[] betas = options.Betas;
         if (betas.Length < 2 || betas[0] != 0 || betas[^1] != 1 || betas.Zip(betas.Skip(1)).Any(pair => !(pair.First < pair.Second)))
             throw new GapLabException("AIS: the inverse temperatures must rise from exactly 0 to exactly 1; AnnealingSchedule makes such ones.");

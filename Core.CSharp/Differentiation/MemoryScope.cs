@@ -46,7 +46,7 @@ public sealed class MemoryScope : IDisposable
     public static bool IsRecording => t_current is { _records: true } && !t_recordingPaused;
 
     /// <summary>Opens a scope on this thread.</summary>
-    /// <param name="record">Whether to keep the tape; without it no gradients can be taken, and operations skip what only gradients need.</param>
+    /// <param name="record">Whether to keep the tape; without it no gradients can be taken, operations skip what only gradients need, and to a scope inside that keeps one its tensors are constants.</param>
     public static MemoryScope Enter(bool record = true)
     {
         MemoryScope scope = t_spare ?? new MemoryScope(256);

@@ -112,6 +112,11 @@ public readonly partial struct Tensor
     /// <param name="sizes">The new sizes.</param>
     public Tensor Reshape(params int[] sizes) => Reshape(new Shape(sizes));
 
+    /// <summary>
+    /// The same numbers as a tensor of its own: a derivative with respect to it counts the uses of this handle only, not those of the original.
+    /// </summary>
+    public Tensor Alias() => ReshapeOperation.Instance.Alias(this);
+
     /// <summary>Repeats axes of size 1, and missing outer axes, to reach a shape.</summary>
     /// <param name="shape">The new shape.</param>
     /// <exception cref="ShapeException">An axis of another size than 1 differs.</exception>
@@ -233,7 +238,7 @@ public readonly partial struct Tensor
 
     /// <summary>
     /// z = μ + exp(½ v) ε for means μ [B, n] (this tensor), log-variances v [B, n] and noise ε [B, S, n]: S samples of each of B diagonal
-    /// Gaussians, differentiable with respect to μ and v.
+    /// Gaussians, differentiable with respect to μ, v and ε.
     /// </summary>
     /// <param name="logVariance">v = log σ².</param>
     /// <param name="epsilon">Standard normals.</param>

@@ -214,6 +214,16 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         }
     }
 
+    /// <summary>Whether the tensor was not computed from others, so that it can be changed in place.</summary>
+    internal bool IsLeaf
+    {
+        get
+        {
+            ref TapeNode node = ref Node("IsLeaf");
+            return node.Operation is null && !node.ViewOf.IsDefined;
+        }
+    }
+
     /// <summary>The storage of a leaf that is about to be changed in place; counts the change.</summary>
     internal Storage ForUpdate(string operation)
     {
@@ -221,6 +231,7 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         if (node.Operation is not null || node.ViewOf.IsDefined)
             throw new ScopeException($"{operation}: only parameters and other tensors that were not computed from others can be changed in place.");
         node.Version++;
+        node.Packed = null;
         return node.Storage;
     }
 

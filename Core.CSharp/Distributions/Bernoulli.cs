@@ -45,13 +45,16 @@ public sealed class Bernoulli : OutputDistribution
             : _features.LinearBernoulliLogLikelihood(_weight, _bias, values);
     }
 
-    /// <summary>(x - μ) / (μ (1 - μ)) = x (1 + e^-a) - (1 - x) (1 + e^a), finite as long as e^|a| is.</summary>
+    /// <summary>(x - μ) / (μ (1 - μ)) = x (1 + e^-a) - (1 - x) (1 + e^a), with exponents bounded at 80, where the likelihood of the pixel is below 1e-34.</summary>
     /// <param name="x">The observed batch.</param>
     public override Tensor Error(Observations x)
     {
         Tensor values = ValuesOf(x, Logits.Shape);
-        return values * (1 + (-Logits).Exp()) - (1 - values) * (1 + Logits.Exp());
+        return values * (1 + BoundedExp(-Logits)) - (1 - values) * (1 + BoundedExp(Logits));
     }
+
+    /// <summary>e^min(u, 80): finite, so that a factor of 0 makes it 0.</summary>
+    private static Tensor BoundedExp(Tensor u) => ((u - 80).NegativePart() + 80).Exp();
 
     /// <inheritdoc/>
     public override Tensor Sample(RandomStream stream)

@@ -18,9 +18,12 @@ public abstract class Optimizer
     /// <param name="parameters">What it updates; all on one device.</param>
     /// <param name="learningRate">The step size.</param>
     /// <param name="hasSecondMoments">Whether the rule needs them.</param>
+    /// <exception cref="GapLabException">A parameter is named twice, or was computed from others.</exception>
     private protected Optimizer(IEnumerable<Tensor> parameters, double learningRate, bool hasSecondMoments)
     {
         _parameters = [.. parameters];
+        if (_parameters.Distinct().Count() != _parameters.Length || _parameters.Any(parameter => !parameter.IsLeaf))
+            throw new GapLabException($"{Name}: the parameters must be different tensors that were not computed from others.");
         _firstMoments = [.. _parameters.Select(Zeros)];
         _secondMoments = hasSecondMoments ? [.. _parameters.Select(Zeros)] : [];
         _updates = new ParameterUpdate[_parameters.Length];

@@ -150,7 +150,7 @@ let ``adaptive steps come close to log p(x) and accept part of the moves`` () =
 let ``chains that refuse every move still give unbiased weights`` () =
     // A step size far too large is refused always; then AIS is sampling from the prior.
     let model = golden cpu
-    let settings = AisOptions(Betas = AnnealingSchedule.Linear 4, Chains = 20000, LeapfrogSteps = 1, InitialStepSize = 1e6)
+    let settings = AisOptions(Betas = AnnealingSchedule.Linear 4, Chains = 20000, LeapfrogSteps = 1, InitialStepSize = 1e6, LargestStepSize = 1e6)
     let w, acceptance = weightsOf settings model (observe cpu [| [| 0.8 |] |]) 3UL
     Assert.That(acceptance, Is.InRange(0.0, 1.0))
     agrees "mean weight / p(x)" 1.0 (meanAndError (Array.map (fun w -> exp (w - model.LogMarginal [| 0.8 |])) w))

@@ -50,8 +50,8 @@ let private check device tolerance =
 
             Array.iter2
                 (close $"sample on {what}" tolerance)
-                (gradients (composedSample mean v epsilon) [| mean; v |] g)
-                (gradients (mean.GaussianSample(v, epsilon)) [| mean; v |] g)
+                (gradients (composedSample mean v epsilon) [| mean; v; epsilon |] g)
+                (gradients (mean.GaussianSample(v, epsilon)) [| mean; v; epsilon |] g)
 
             let w = (normal device 5 [ b ]).To ElementType.Float64
 

@@ -60,3 +60,10 @@ let ``parameters updated in one pass get the bits they get alone, for one thread
             equal alone (threeSteps make true)
     finally
         WorkerPool.Threads <- before
+
+[<Test>]
+let ``a parameter named twice, or computed from others, is refused`` () =
+    let p = vector CpuDevice.Instance [| 1.0; 2.0 |]
+    throws<GapLabException> [ "Sgd"; "different tensors" ] (fun () -> Sgd([ p; p ], 0.1) |> ignore)
+    use _ = MemoryScope.Enter()
+    throws<GapLabException> [ "Adam"; "computed from others" ] (fun () -> Adam([ p * 2.0 ], AdamOptions()) |> ignore)

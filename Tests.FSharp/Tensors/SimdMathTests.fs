@@ -214,3 +214,16 @@ let ``every SIMD path has the same bits`` () =
            "Elu c4cfbf54d7611e05" |]
 
     Assert.That(obtained, Is.EqualTo<string[]> expected, String.Join("\n", obtained))
+
+[<Test>]
+let ``the vectors are as wide as the run is meant to test`` () =
+    match Environment.GetEnvironmentVariable "GAPLAB_VECTOR_BITS" with
+    | null -> Assert.Pass "Any width will do in this run."
+    | bits ->
+        let widest =
+            if Vector512.IsHardwareAccelerated then 512
+            elif Vector256.IsHardwareAccelerated then 256
+            else 128
+
+        // A processor may have narrower vectors than the run could use.
+        Assert.That(widest, Is.LessThanOrEqualTo(int bits))

@@ -70,6 +70,16 @@ let ``derivatives nest, inside a scope and outside any`` () =
     nested (vector [ 2.; -1. ]) |> near [ 12.; -6. ]
 
 [<Test>]
+let ``what a function captures of the point is a constant to it`` () =
+    let x = vector [ 3. ]
+    grad (fun y -> (x * y).Sum()) x |> near [ 3. ]
+    // d/dx of x² = 2x, where the inner derivative is with respect to y alone.
+    grad (fun x -> (grad (fun y -> (x * x * y).Sum()) x).Sum()) x |> near [ 6. ]
+    // H(y³) x = 6 y x; its derivative at y = x = 3 with respect to both: 6 x + 6 x.
+    grad (fun x -> (hessianv (fun y -> (y * y * y).Sum()) x x).Sum()) x |> near [ 36. ]
+    grad id x |> near [ 1. ]
+
+[<Test>]
 let ``a function that is not scalar has no gradient`` () =
     throws<ShapeException> [ "[2]"; "jacobianTv" ] (fun () -> grad products (vector [ 1.; 2. ]) |> ignore)
 

@@ -2,7 +2,7 @@ using GapLab.Tensors;
 
 namespace GapLab.Differentiation.Operations;
 
-/// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j]; no gradient flows to ε.</summary>
+/// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j].</summary>
 internal sealed class GaussianSampleOperation : Operation
 {
     public static readonly GaussianSampleOperation Instance = new();
@@ -27,6 +27,8 @@ internal sealed class GaussianSampleOperation : Operation
     public override void PullBack(ref PullBackContext context)
     {
         Tensor g = context.Adjoint, logVariance = context.Input(1), epsilon = context.Input(2);
+        if (context.Wants(2))
+            context.Add(2, g * (0.5 * logVariance).Exp().Reshape(logVariance.Shape[0], 1, logVariance.Shape[1]));
         if (context.CreateGraph)
         {
             if (context.Wants(0))

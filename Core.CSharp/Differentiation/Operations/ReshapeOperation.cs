@@ -19,5 +19,8 @@ internal sealed class ReshapeOperation : Operation
         return Record(MemoryScope.View(x, shape), default, x);
     }
 
+    /// <summary>The same numbers under the same shape, as a tensor of its own.</summary>
+    public Tensor Alias(Tensor x) => Record(MemoryScope.View(x, x.Shape), default, x);
+
     public override void PullBack(ref PullBackContext context) => context.Add(0, context.Adjoint.Reshape(context.InputShape(0)));
 }

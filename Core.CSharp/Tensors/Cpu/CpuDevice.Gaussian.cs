@@ -39,24 +39,28 @@ public sealed unsafe partial class CpuDevice
 
     /// <summary>Sixteen numbers, or as many as are left, the rest zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> LoadUpTo16(float* x, int count)
+    private static Vector512<float> LoadUpTo16(float* x, int count) => count >= 16 ? Vector512.Load(x) : LoadTail(x, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreUpTo16(Vector512<float> value, float* y, int count)
     {
         if (count >= 16)
-            return Vector512.Load(x);
+            value.Store(y);
+        else
+            StoreTail(value, y, count);
+    }
+
+    // Apart, because a method that takes stack memory is not inlined.
+    private static Vector512<float> LoadTail(float* x, int count)
+    {
         float* buffer = stackalloc float[16];
         for (int i = 0; i < 16; i++)
             buffer[i] = i < count ? x[i] : 0;
         return Vector512.Load(buffer);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreUpTo16(Vector512<float> value, float* y, int count)
+    private static void StoreTail(Vector512<float> value, float* y, int count)
     {
-        if (count >= 16)
-        {
-            value.Store(y);
-            return;
-        }
         float* buffer = stackalloc float[16];
         value.Store(buffer);
         for (int i = 0; i < count; i++)

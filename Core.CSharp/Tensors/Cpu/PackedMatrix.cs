@@ -41,7 +41,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    ~PackedMatrix() => Free();
+    ~PackedMatrix()
+    {
+        if (_memory != null)
+            Free();
+    }
 
     /// <summary>K, the number of rows of op(B).</summary>
     public int Depth { get; }
