@@ -56,9 +56,11 @@ let private quietly environment arguments =
 
         raise (StepFailed exitCode)
 
-/// Runs dotnet on this terminal.
-let private openly environment arguments =
-    use running = Process.Start(dotnetStart environment arguments)
+/// Runs dotnet on this terminal, in a given folder.
+let private openlyIn folder arguments =
+    let start = dotnetStart [] arguments
+    start.WorkingDirectory <- folder
+    use running = Process.Start start
     running.WaitForExit()
 
     if running.ExitCode <> 0 then
@@ -133,11 +135,14 @@ let test environment arguments =
 
 let run arguments =
     build ()
-    openly [] ([ "fsi"; Path.Combine("Scripts", "table2.fsx"); "--preset"; "smoke" ] @ arguments)
+    // In the caller's folder, so that --data and --out mean what they say.
+    openlyIn
+        Environment.CurrentDirectory
+        ([ "fsi"; Path.Combine(root, "Scripts", "table2.fsx"); "--preset"; "smoke" ] @ arguments)
 
 let bench arguments =
     build ()
-    openly [] ([ "run"; "--project"; "Benchmarks"; "--configuration"; "Release"; "--no-build"; "--" ] @ arguments)
+    openlyIn root ([ "run"; "--project"; "Benchmarks"; "--configuration"; "Release"; "--no-build"; "--" ] @ arguments)
 
 let private isIgnored (folder: string) =
     match Path.GetFileName folder with
@@ -196,7 +201,8 @@ let simd arguments =
 
         test
             [ (variable, "0"); ("GAPLAB_VECTOR_BITS", string width) ]
-            ([ "--filter"; "FullyQualifiedName~GapLab.Tests.Tensors|FullyQualifiedName~GapLab.Tests.Differentiation|FullyQualifiedName~GapLab.Tests.Optimization" ]
+            ([ "--filter"
+               "FullyQualifiedName~GapLab.Tests.Tensors|FullyQualifiedName~GapLab.Tests.Differentiation|FullyQualifiedName~GapLab.Tests.Optimization" ]
              @ arguments)
 
 let targets: (string * string * (string list -> unit)) list =

@@ -7,7 +7,7 @@ let private library = Path.Combine(root, "Workbench.FSharp", "bin", "Release", "
 
 if not (File.Exists library) then
     eprintfn
-        "GapLab is not built yet: run 'dotnet fsi build.fsx build' in the folder '%s', then start this script again."
+        "GapLab is not built yet (scripts use the Release build): run 'dotnet fsi build.fsx build' in the folder '%s', then start this script again."
         (Path.GetRelativePath(Directory.GetCurrentDirectory(), root))
 
     exit 1

@@ -26,7 +26,10 @@ module Differentiation =
 
     let private scalar (y: Tensor) =
         if y.Count <> 1 then
-            raise (ShapeException $"A gradient is that of a single number, but the function's result has shape {y.Shape}; use jacobianTv.")
+            raise (
+                ShapeException
+                    $"A gradient is that of a single number, but the function's result has shape {y.Shape}; use jacobianTv."
+            )
 
         y
 
@@ -89,8 +92,7 @@ module Differentiation =
         rows x.Device shape.Count shape (jacobianTv f x)
 
     /// The Hessian of a scalar function of a vector.
-    let hessian (f: Tensor -> Tensor) (x: Tensor) =
-        rows x.Device x.Count x.Shape (hessianv f x)
+    let hessian (f: Tensor -> Tensor) (x: Tensor) = rows x.Device x.Count x.Shape (hessianv f x)
 
     /// The gradient of a scalar function by central differences with a relative step, for checking others.
     let numericalGrad (step: float) (f: Tensor -> Tensor) (x: Tensor) =

@@ -6,13 +6,15 @@ open Spectre.Console
 
 /// The progress of long work, on stderr: a bar with the time left on a terminal, a plain line now and then where the output is piped.
 module Progress =
-    let private console =
-        AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput Console.Error))
+    let private console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput Console.Error))
 
     let private plainInterval = TimeSpan.FromSeconds 10.
 
     let private time (span: TimeSpan) =
-        if span.TotalHours >= 1. then span.ToString @"h\:mm\:ss" else span.ToString @"m\:ss"
+        if span.TotalHours >= 1. then
+            span.ToString @"h\:mm\:ss"
+        else
+            span.ToString @"m\:ss"
 
     let private plain (title: string) (work: (float -> unit) -> 'a) =
         let watch = Stopwatch.StartNew()
@@ -52,5 +54,4 @@ module Progress =
         if Console.IsErrorRedirected then plain title work else bar title work
 
     /// For work that counts items: turns "so many are done" into a fraction.
-    let ofCount total (report: float -> unit) =
-        Action<int>(fun finished -> report (float finished / float total))
+    let ofCount total (report: float -> unit) = Action<int>(fun finished -> report (float finished / float total))

@@ -117,10 +117,14 @@ module Suboptimality =
            | Some count -> string count)
           "latent size", string settings.LatentSize
           "hidden layers", layers
-          "epochs", (if Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages) && settings.Schedule.Stages.Count = 8 then
-                        $"{settings.Schedule.Epochs} (3^i schedule)"
-                    else
-                        schedule)
+          "epochs",
+          (if
+               Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages)
+               && settings.Schedule.Stages.Count = 8
+           then
+               $"{settings.Schedule.Epochs} (3^i schedule)"
+           else
+               schedule)
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
           "importance samples", string settings.ImportanceSamples
@@ -135,7 +139,8 @@ module Suboptimality =
         let differences =
             List.zip (describe settings) (describe paper)
             |> List.filter (fun (own, published) -> own <> published)
-            |> List.map (fun ((name, own), (_, published)) -> $"differs from the paper: {name} {own} (paper: {published})")
+            |> List.map (fun ((name, own), (_, published)) ->
+                $"differs from the paper: {name} {own} (paper: {published})")
 
         if List.isEmpty differences then
             [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
@@ -144,7 +149,11 @@ module Suboptimality =
             @ [ "With these differences the numbers are no reproduction of the published ones, which stand beside them for orientation." ]
 
     let private aisOptions (settings: SuboptimalitySettings) =
-        AisOptions(Chains = settings.Chains, Betas = AnnealingSchedule.Linear settings.Distributions, LeapfrogSteps = settings.LeapfrogSteps)
+        AisOptions(
+            Chains = settings.Chains,
+            Betas = AnnealingSchedule.Linear settings.Distributions,
+            LeapfrogSteps = settings.LeapfrogSteps
+        )
 
     /// How AIS is run, for a table's header.
     let aisNote settings =
@@ -171,8 +180,7 @@ module Suboptimality =
 
         let set = DataSets.Load(name, options)
 
-        let source (images: ImageSet) =
-            ImageSource(device, images, set.DefaultBinarization) :> ObservationSource
+        let source (images: ImageSet) = ImageSource(device, images, set.DefaultBinarization) :> ObservationSource
 
         let train =
             match settings.TrainingImages with
@@ -194,7 +202,15 @@ module Suboptimality =
         let hidden = List.toArray settings.Hidden
 
         let model =
-            DenseModel(device, settings.LatentSize, hidden, dataSize, Activation.Elu, OutputKind.Bernoulli, initial.Fork 1UL)
+            DenseModel(
+                device,
+                settings.LatentSize,
+                hidden,
+                dataSize,
+                Activation.Elu,
+                OutputKind.Bernoulli,
+                initial.Fork 1UL
+            )
 
         let family = FactorizedGaussian(device, settings.LatentSize)
         let encoder = Amortized(family, device, dataSize, hidden, Activation.Elu, initial.Fork 2UL)
@@ -208,8 +224,7 @@ module Suboptimality =
             else
                 ObjectiveWeights.EntropyAnnealing(float epoch / float settings.AnnealingEpochs)
 
-        let options =
-            TrainerOptions(Schedule = settings.Schedule, Weights = Func<_, _> weights, Seed = seed)
+        let options = TrainerOptions(Schedule = settings.Schedule, Weights = Func<_, _> weights, Seed = seed)
 
         Progress.run "training" (fun report ->
             Trainer(options).Train(vae, data.Train, Option.toObj data.Validation, Action<_> onEpoch, Action<_> report))
@@ -238,18 +253,36 @@ module Suboptimality =
 
         let inferred =
             step "L[q]" (fun report ->
-                importance.Estimate(vae.Model, vae.Family, x, lambda, (stream RandomPurpose.Importance).Fork 1UL, report))
+                importance.Estimate(
+                    vae.Model,
+                    vae.Family,
+                    x,
+                    lambda,
+                    (stream RandomPurpose.Importance).Fork 1UL,
+                    report
+                ))
 
         let optimum =
             step "local optimisation" (fun report ->
                 let options =
-                    LocalOptimizerOptions(Samples = settings.LocalSamples, Adam = AdamOptions(LearningRate = settings.LocalStepSize))
+                    LocalOptimizerOptions(
+                        Samples = settings.LocalSamples,
+                        Adam = AdamOptions(LearningRate = settings.LocalStepSize)
+                    )
 
-                LocalOptimizer(options).Optimize(vae.Model, vae.Family, x, stream RandomPurpose.LocalOptimization, report))
+                LocalOptimizer(options)
+                    .Optimize(vae.Model, vae.Family, x, stream RandomPurpose.LocalOptimization, report))
 
         let optimal =
             step "L[q*]" (fun report ->
-                importance.Estimate(vae.Model, vae.Family, x, optimum.Lambda, (stream RandomPurpose.Importance).Fork 2UL, report))
+                importance.Estimate(
+                    vae.Model,
+                    vae.Family,
+                    x,
+                    optimum.Lambda,
+                    (stream RandomPurpose.Importance).Fork 2UL,
+                    report
+                ))
 
         let ais =
             step "AIS" (fun report ->
@@ -259,6 +292,7 @@ module Suboptimality =
           Inferred = inferred
           Optimal = optimal
           Ais = ais
-          Gaps = Gaps.Compute([ optimal.Iwae; ais.LogMarginal ], optimal.Elbo, inferred.Elbo, stream RandomPurpose.Bootstrap)
+          Gaps =
+            Gaps.Compute([ optimal.Iwae; ais.LogMarginal ], optimal.Elbo, inferred.Elbo, stream RandomPurpose.Bootstrap)
           LocalSteps = optimum.Steps
           LocallyConverged = optimum.ConvergedCount }

@@ -102,6 +102,23 @@ module Tables =
         if not (Directory.Exists folder) then
             Cli.fail $"The table cannot be written to '{path}': the folder '{folder}' does not exist; create it first."
 
+        if Directory.Exists path then
+            Cli.fail $"The table cannot be written to '{path}': it is a folder; name a file in it."
+
+        let isNew = not (File.Exists path)
+
+        try
+            use _ = File.OpenWrite path
+            ()
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException as e ->
+            Cli.fail
+                $"The table cannot be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
+
+        if isNew then
+            File.Delete path
+
     /// Writes a table in the format that the file's name ends in.
     let write (path: string) (table: ResultTable) =
         checkOutput path
@@ -115,8 +132,7 @@ module Tables =
         for note in table.Notes do
             printfn "  %s" note
 
-        let console =
-            AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput Console.Out))
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput Console.Out))
 
         if Console.IsOutputRedirected then
             console.Profile.Width <- 200

@@ -18,6 +18,9 @@ namespace GapLab.Tensors;
 /// </remarks>
 public static class WorkerPool
 {
+    // Far more than any machine this is for has processors; each thread has a stack and spins before it sleeps.
+    private const int MostThreads = 1024;
+
     private const long PartsMask = 0xFFFF_FFFF;
 
     // Long enough to bridge the serial pieces of a training step, short enough not to take a core from others.
@@ -49,9 +52,9 @@ public static class WorkerPool
     /// Threads that work on one call, the caller included; 1 keeps everything on the caller. The default is the
     /// environment variable GAPLAB_THREADS, else the number of processors. Setting it waits until the pool is free.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The value is less than 1 or more than 1,024.</exception>
     /// <exception cref="InvalidOperationException">Set from inside a part or an item.</exception>
-    /// <exception cref="GapLabException">GAPLAB_THREADS is not a positive whole number.</exception>
+    /// <exception cref="GapLabException">GAPLAB_THREADS is not a whole number from 1 to 1,024.</exception>
     public static int Threads
     {
         get
@@ -69,6 +72,7 @@ public static class WorkerPool
         set
         {
             ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(value, MostThreads);
             if (_inside)
             {
                 throw new InvalidOperationException("The number of threads cannot be changed from inside a parallel part.");
@@ -162,10 +166,10 @@ public static class WorkerPool
             return Environment.ProcessorCount;
         }
 
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var threads) && threads > 0
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var threads) && threads is > 0 and <= MostThreads
             ? threads
             : throw new GapLabException(
-                $"The environment variable GAPLAB_THREADS is '{text}'; set it to a positive whole number or remove it.");
+                $"The environment variable GAPLAB_THREADS is '{text}'; set it to a whole number from 1 to {MostThreads} or remove it.");
     }
 
     /// <summary>Threads that a call made here and now could use: 1 inside a part or an item.</summary>

@@ -28,19 +28,25 @@ let ``the sigmoid schedule is that of Wu et al.`` () =
 [<Property>]
 let ``schedules rise from exactly 0 to exactly 1`` (PositiveInt n) =
     [ AnnealingSchedule.Linear(n + 1); AnnealingSchedule.Sigmoid(n + 1) ]
-    |> List.forall (fun betas -> betas.Length = n + 1 && betas[0] = 0.0 && betas[n] = 1.0 && Array.forall (fun (a, b) -> a < b) (Array.pairwise betas))
+    |> List.forall (fun betas ->
+        betas.Length = n + 1
+        && betas[0] = 0.0
+        && betas[n] = 1.0
+        && Array.forall (fun (a, b) -> a < b) (Array.pairwise betas))
 
 [<Test>]
 let ``a schedule of fewer than two distributions is refused`` () =
     for build in [ AnnealingSchedule.Linear; AnnealingSchedule.Sigmoid ] do
-        Assert.That(messageOf<GapLabException> (fun () -> build 1 |> ignore), Does.Contain "at least 2 distributions")
+        Assert.That(messageOf<GapLabException>(fun () -> build 1 |> ignore), Does.Contain "at least 2 distributions")
 
 let private options betas chains leapfrog mode =
     AisOptions(Betas = betas, Chains = chains, LeapfrogSteps = leapfrog, StepSizes = mode, InitialStepSize = 0.3)
 
 [<Test>]
 let ``settings that cannot work are refused before anything runs`` () =
-    let refused (what: string) (options: AisOptions) = Assert.That(messageOf<GapLabException> (fun () -> Ais options |> ignore), Does.Contain what)
+    let refused (what: string) (options: AisOptions) =
+        Assert.That(messageOf<GapLabException>(fun () -> Ais options |> ignore), Does.Contain what)
+
     refused "at least 1 chain" (AisOptions(Chains = 0))
     refused "1 leapfrog step" (AisOptions(LeapfrogSteps = 0))
     refused "positive step size" (AisOptions(InitialStepSize = nan))
@@ -65,7 +71,13 @@ let ``with frozen steps the mean weight is p(x)`` (linear: bool) =
     let betas = (if linear then AnnealingSchedule.Linear else AnnealingSchedule.Sigmoid) 12
 
     for model, x in cases do
-        let w, acceptance = weightsOf (options betas (repetitions 4000 100000) 4 StepSizeMode.Frozen) model (observe model.Device [| x |]) 21UL
+        let w, acceptance =
+            weightsOf
+                (options betas (repetitions 4000 100000) 4 StepSizeMode.Frozen)
+                model
+                (observe model.Device [| x |])
+                21UL
+
         Assert.That(acceptance, Is.InRange(0.2, 1.0))
         let mean, error = meanAndError (Array.map (fun w -> exp (w - model.LogMarginal x)) w)
         Assert.That(error, Is.LessThan 0.05)
@@ -102,7 +114,11 @@ let private repeatedEstimate betas chains mode count seed =
 [<Test>]
 let ``the estimate is a lower bound in expectation, and more distributions tighten it`` () =
     let exact = (correlated cpu).LogMarginal x3
-    let ladder = [ for t in [ 3; 8; 30 ] -> (repeatedEstimate (AnnealingSchedule.Linear t) 2 StepSizeMode.Frozen (repetitions 200 2000) (uint64 t)).Values ]
+
+    let ladder =
+        [ for t in [ 3; 8; 30 ] ->
+              (repeatedEstimate (AnnealingSchedule.Linear t) 2 StepSizeMode.Frozen (repetitions 200 2000) (uint64 t))
+                  .Values ]
 
     for values in ladder do
         let mean, error = meanAndError values
@@ -150,7 +166,16 @@ let ``adaptive steps come close to log p(x) and accept part of the moves`` () =
 let ``chains that refuse every move still give unbiased weights`` () =
     // A step size far too large is refused always; then AIS is sampling from the prior.
     let model = golden cpu
-    let settings = AisOptions(Betas = AnnealingSchedule.Linear 4, Chains = 20000, LeapfrogSteps = 1, InitialStepSize = 1e6, LargestStepSize = 1e6)
+
+    let settings =
+        AisOptions(
+            Betas = AnnealingSchedule.Linear 4,
+            Chains = 20000,
+            LeapfrogSteps = 1,
+            InitialStepSize = 1e6,
+            LargestStepSize = 1e6
+        )
+
     let w, acceptance = weightsOf settings model (observe cpu [| [| 0.8 |] |]) 3UL
     Assert.That(acceptance, Is.InRange(0.0, 1.0))
     agrees "mean weight / p(x)" 1.0 (meanAndError (Array.map (fun w -> exp (w - model.LogMarginal [| 0.8 |])) w))
@@ -183,7 +208,16 @@ let ``frozen steps are those that the pilot's adaptation found`` () =
     // accepts about as many as another adaptive one: rates of 10,000 moves, whose chains adapt alike.
     let model = LinearGaussian(cpu, array2D [ [ 1.3 ] ], [| 0.0 |], 0.01)
     let x = observe cpu [| [| 0.8 |] |]
-    let settings mode = AisOptions(Betas = AnnealingSchedule.Linear 201, Chains = 50, LeapfrogSteps = 5, StepSizes = mode, InitialStepSize = 0.5)
+
+    let settings mode =
+        AisOptions(
+            Betas = AnnealingSchedule.Linear 201,
+            Chains = 50,
+            LeapfrogSteps = 5,
+            StepSizes = mode,
+            InitialStepSize = 0.5
+        )
+
     let _, adaptive = weightsOf (settings StepSizeMode.Adaptive) model x 1UL
     let _, frozen = weightsOf (settings StepSizeMode.Frozen) model x 2UL
     Assert.That(adaptive, Is.InRange(0.3, 0.9))
@@ -197,7 +231,9 @@ let ``a datapoint's estimate depends on no other datapoint, their order or the n
     for mode in [ StepSizeMode.Adaptive; StepSizeMode.Frozen ] do
         let run threads (rows: int[]) =
             withThreads threads (fun () ->
-                (Ais(options (AnnealingSchedule.Linear 8) 19 3 mode).Run(model, observeAs cpu (Array.map ((+) 7) rows) [| for r in rows -> images[r] |], stream 1UL)).LogMarginal.Values)
+                (Ais(options (AnnealingSchedule.Linear 8) 19 3 mode)
+                    .Run(model, observeAs cpu (Array.map ((+) 7) rows) [| for r in rows -> images[r] |], stream 1UL))
+                    .LogMarginal.Values)
 
         let all = run 1 [| 0..4 |]
         Assert.That(Array.distinct all, Has.Length.EqualTo 5)

@@ -16,13 +16,18 @@ let private posteriorPath device = PriorPath(correlated device, observe device [
 /// A decoder whose posterior is not Gaussian.
 let private curvedPath device =
     let model = DenseModel(device, 2, [| 6 |], 9, Activation.Tanh, OutputKind.Bernoulli, stream 3UL)
+
     for p in model.Parameters do
         p.Assign(p * 3.0)
+
     PriorPath(model, observe device [| Array.init 9 (fun j -> float (j % 2)) |])
 
 /// [1, C, n] from one array a chain.
 let private chains device (rows: float[][]) = (matrixOf device rows).Reshape(Shape(1, rows.Length, rows[0].Length))
-let private normals device count n (s: RandomStream) = Tensor.Normal(device, s, ReadOnlySpan [| 0 |], 0, 0, Shape(count, n))
+
+let private normals device count n (s: RandomStream) =
+    Tensor.Normal(device, s, ReadOnlySpan [| 0 |], 0, 0, Shape(count, n))
+
 let private steps count (epsilon: float) = Array.replicate count epsilon
 
 let private energy beta (state: HmcState) (momentum: Tensor[]) =
@@ -59,7 +64,10 @@ let ``a trajectory preserves volume`` () =
 
     let map (p: float[]) =
         let start = HmcState.At(path, [| chains reference [| p[..1] |] |])
-        let struct (finish, r) = Hmc.Leapfrog(path, 0.6, start, [| chains reference [| p[2..] |] |], ReadOnlySpan [| 0.2 |], 7)
+
+        let struct (finish, r) =
+            Hmc.Leapfrog(path, 0.6, start, [| chains reference [| p[2..] |] |], ReadOnlySpan [| 0.2 |], 7)
+
         Array.append (finish.Position[0].ToArray()) (r[0].ToArray())
 
     let h = 1e-5
@@ -75,7 +83,9 @@ let ``a trajectory preserves volume`` () =
 [<Test>]
 let ``the energy error falls with the square of the step size`` () =
     for path, n in [ posteriorPath reference, 3; curvedPath reference, 2 ] do
-        let rms epsilon count = energyErrors path 0.9 n epsilon count |> Array.averageBy (fun e -> e * e) |> sqrt
+        let rms epsilon count =
+            energyErrors path 0.9 n epsilon count |> Array.averageBy (fun e -> e * e) |> sqrt
+
         let coarse, middle, fine = rms 0.04 10, rms 0.02 20, rms 0.01 40
         // Ratios tend to 4; terms of fourth order change them by some ε².
         Assert.That(coarse / middle, within 0.2 4.0)
@@ -98,17 +108,36 @@ let ``the gradients that travel with a state are those of the path`` () =
     let path = curvedPath reference
     let z = normals reference 3 2 (stream 1UL)
     let state = HmcState.At(path, [| z |])
-    let part choose = FiniteDifference.Gradient((fun z -> (choose (path.Evaluate(Latents [| z |])): Tensor).Sum()), z)
+
+    let part choose =
+        FiniteDifference.Gradient((fun z -> (choose (path.Evaluate(Latents [| z |])): Tensor).Sum()), z)
+
     Assert.That(state.BaseGradient[0].ToArray(), near 1e-8 (part (fun struct (b, _) -> b)))
     Assert.That(state.SlopeGradient[0].ToArray(), near 1e-8 (part (fun struct (_, s) -> s)))
-    Assert.That(state.Force(0, 0.25).ToArray(), near 1e-12 ((state.BaseGradient[0] + state.SlopeGradient[0] * 0.25).ToArray()))
+
+    Assert.That(
+        state.Force(0, 0.25).ToArray(),
+        near 1e-12 ((state.BaseGradient[0] + state.SlopeGradient[0] * 0.25).ToArray())
+    )
 
 /// One transition from given positions; the state after it, and who moved.
 let private transition path beta (start: HmcState) epsilon count n (s: RandomStream) (device: Device) =
     let c = Array.length epsilon
     let accepted = Array.zeroCreate<bool> c
     let uniforms = Array.init c (fun i -> s.At(1).Uniform(int64 i))
-    let next = Hmc.Transition(path, beta, start, [| normals device c n s |], ReadOnlySpan epsilon, count, ReadOnlySpan uniforms, Span accepted)
+
+    let next =
+        Hmc.Transition(
+            path,
+            beta,
+            start,
+            [| normals device c n s |],
+            ReadOnlySpan epsilon,
+            count,
+            ReadOnlySpan uniforms,
+            Span accepted
+        )
+
     next, accepted
 
 [<Test>]
@@ -162,7 +191,13 @@ let ``transitions leave the standard normal and a correlated Gaussian as they ar
     let model, count = correlated cpu, repetitions 20000 200000
     let path = posteriorPath cpu
     let mean = if beta = 0.0 then Array.zeroCreate 3 else model.PosteriorMean x3
-    let covariance = if beta = 0.0 then Array2D.init 3 3 (fun i j -> if i = j then 1.0 else 0.0) else model.PosteriorCovariance()
+
+    let covariance =
+        if beta = 0.0 then
+            Array2D.init 3 3 (fun i j -> if i = j then 1.0 else 0.0)
+        else
+            model.PosteriorCovariance()
+
     let factor = (Matrix<float>.Build.DenseOfArray covariance).Cholesky().Factor
 
     let exact =
@@ -183,7 +218,10 @@ let ``transitions leave the standard normal and a correlated Gaussian as they ar
     Assert.That(rate, Is.InRange(0.3, 0.95))
     checkMoments mean covariance (state.Position[0].ToArray())
     let start = HmcState.At(path, [| chains cpu exact |])
-    let struct (uncorrected, _) = Hmc.Leapfrog(path, beta, start, [| normals cpu count 3 (stream 10UL) |], ReadOnlySpan(steps count epsilon), 3)
+
+    let struct (uncorrected, _) =
+        Hmc.Leapfrog(path, beta, start, [| normals cpu count 3 (stream 10UL) |], ReadOnlySpan(steps count epsilon), 3)
+
     let z = uncorrected.Position[0].ToArray()
     let second, error = meanAndError (Array.init count (fun c -> (z[3 * c] - mean[0]) ** 2.0))
     Assert.That(abs (second - covariance[0, 0]), Is.GreaterThan(4.0 * error))
@@ -209,7 +247,14 @@ type private Cliff(value: float) =
         let beyond = (0.5 - z[0]).IsNegative().Sum(-1, ElementType.Float64)
         // 0 · value is NaN for values that are not finite, so the value enters through a selection.
         let shape = beyond.Shape
-        let chosen = Tensor.SelectRows(beyond, Tensor.Filled(reference, Shape(shape[0], shape[1], 1), value), Tensor.Filled(reference, Shape(shape[0], shape[1], 1), 0.0))
+
+        let chosen =
+            Tensor.SelectRows(
+                beyond,
+                Tensor.Filled(reference, Shape(shape[0], shape[1], 1), value),
+                Tensor.Filled(reference, Shape(shape[0], shape[1], 1), 0.0)
+            )
+
         struct (z[0].Square().Sum(-1, ElementType.Float64) * -0.5, chosen.Sum(-1, ElementType.Float64))
 
 [<TestCase(Double.NaN)>]
@@ -222,7 +267,19 @@ let ``a trajectory whose energy is not finite is refused`` (value: float) =
     let start = HmcState.At(path, [| chains reference [| [| 0.4 |]; [| -0.4 |] |] |])
     let accepted = [| true; false |]
     let momentum = [| chains reference [| [| 2.0 |]; [| -0.5 |] |] |]
-    let next = Hmc.Transition(path, 1.0, start, momentum, ReadOnlySpan [| 0.1; 0.1 |], 5, ReadOnlySpan [| 0.0; 0.0 |], Span accepted)
+
+    let next =
+        Hmc.Transition(
+            path,
+            1.0,
+            start,
+            momentum,
+            ReadOnlySpan [| 0.1; 0.1 |],
+            5,
+            ReadOnlySpan [| 0.0; 0.0 |],
+            Span accepted
+        )
+
     Assert.That(accepted, equalTo [| false; true |])
     let z = next.Position[0].ToArray()
     Assert.That(z[0], equalTo 0.4)
@@ -237,11 +294,20 @@ let ``every chain moves with its own step size and does not feel the others`` ()
     for device, path in [ reference, posteriorPath reference; cpu, posteriorPath cpu ] do
         let epsilon = [| 0.05; 0.4; 0.01; 0.2 |]
         let z, r = normals device 4 3 (stream 1UL), normals device 4 3 (stream 2UL)
-        let struct (together, momentum) = Hmc.Leapfrog(path, 1.0, HmcState.At(path, [| z |]), [| r |], ReadOnlySpan epsilon, 4)
+
+        let struct (together, momentum) =
+            Hmc.Leapfrog(path, 1.0, HmcState.At(path, [| z |]), [| r |], ReadOnlySpan epsilon, 4)
 
         for c in 0..3 do
             let own (t: Tensor) = chains device [| t.ToArray()[3 * c .. 3 * c + 2] |]
-            let struct (alone, own') = Hmc.Leapfrog(path, 1.0, HmcState.At(path, [| own z |]), [| own r |], ReadOnlySpan [| epsilon[c] |], 4)
-            Assert.That(bits (alone.Position[0].ToArray()), equalTo (bits (together.Position[0].ToArray()[3 * c .. 3 * c + 2])))
+
+            let struct (alone, own') =
+                Hmc.Leapfrog(path, 1.0, HmcState.At(path, [| own z |]), [| own r |], ReadOnlySpan [| epsilon[c] |], 4)
+
+            Assert.That(
+                bits (alone.Position[0].ToArray()),
+                equalTo (bits (together.Position[0].ToArray()[3 * c .. 3 * c + 2]))
+            )
+
             Assert.That(bits (own'[0].ToArray()), equalTo (bits (momentum[0].ToArray()[3 * c .. 3 * c + 2])))
             Assert.That(alone.Slope[0], equalTo together.Slope[c])

@@ -15,7 +15,14 @@ let private ffg (model: GenerativeModel) = FactorizedGaussian(model.Device, mode
 
 /// Both bounds of one q for `count` independent repetitions of a datapoint.
 let private repeatedEstimate (model: GenerativeModel) x mean variance samples count seed =
-    ImportanceSampler(samples).Estimate(model, ffg model, repeated model.Device count x, sameLambda model.Device count mean variance, stream seed)
+    ImportanceSampler(samples)
+        .Estimate(
+            model,
+            ffg model,
+            repeated model.Device count x,
+            sameLambda model.Device count mean variance,
+            stream seed
+        )
 
 /// Factorised variances for which importance weights have a variance: 2 Λ - diag(1 / v) must be positive definite. The optimal ones of this
 /// model, 1 / Λ_jj, are too narrow for that, and standard errors of their weights mean nothing.
@@ -40,7 +47,11 @@ let ``the sampled ELBO is the exact one within four standard errors`` () =
     for model, x, mean, variance in cases do
         let estimate = (repeatedEstimate model x mean variance 40000 1 1UL).Elbo
         Assert.That(estimate.StandardErrors[0], Is.LessThan 0.02)
-        agrees $"{model.Name} ELBO" (model.ExactElbo(x, mean, variance)) (estimate.Values[0], estimate.StandardErrors[0])
+
+        agrees
+            $"{model.Name} ELBO"
+            (model.ExactElbo(x, mean, variance))
+            (estimate.Values[0], estimate.StandardErrors[0])
 
 [<Test>]
 let ``the importance-weighted bound with many samples is log p(x) within four standard errors`` () =
@@ -52,7 +63,8 @@ let ``the importance-weighted bound with many samples is log p(x) within four st
 
 [<Test>]
 let ``the float64 reference device and the CPU give the same bounds`` () =
-    let on device = repeatedEstimate (correlated device) x3 [| 0.1; 0.2; 0.3 |] [| 0.3; 0.4; 0.5 |] 500 3 7UL
+    let on device =
+        repeatedEstimate (correlated device) x3 [| 0.1; 0.2; 0.3 |] [| 0.3; 0.4; 0.5 |] 500 3 7UL
     // The same noise, rounded to float32; log-weights around 10 with relative errors of a few 2^-24.
     Assert.That((on cpu).Elbo.Values, near 1e-4 ((on reference).Elbo.Values))
     Assert.That((on cpu).Iwae.Values, near 1e-4 ((on reference).Iwae.Values))
@@ -65,8 +77,12 @@ let ``ELBO is at most IWAE for any model, q and number of samples`` (seed: uint6
     let variance = Array.init n (fun j -> exp (2.0 * s.At(1).Normal(int64 j)))
     let k = 2 + s.Below(300, 5)
     let estimate = repeatedEstimate model m.X mean variance k 2 seed
-    let ordered = Array.forall2 (fun elbo iwae -> elbo <= iwae + 1e-12 * abs iwae) estimate.Elbo.Values estimate.Iwae.Values
-    ordered && estimate.EffectiveSampleSizes |> Array.forall (fun e -> e >= 1.0 - 1e-12 && e <= float k * (1.0 + 1e-12))
+
+    let ordered =
+        Array.forall2 (fun elbo iwae -> elbo <= iwae + 1e-12 * abs iwae) estimate.Elbo.Values estimate.Iwae.Values
+
+    ordered
+    && estimate.EffectiveSampleSizes |> Array.forall (fun e -> e >= 1.0 - 1e-12 && e <= float k * (1.0 + 1e-12))
 
 [<Test>]
 let ``IWAE does not fall with the number of samples, and stays below log p(x)`` () =
@@ -103,7 +119,8 @@ let ``the standard errors are calibrated`` () =
     let mean, variance = model.PosteriorMean x3, wide model
     let estimate = repeatedEstimate model x3 mean variance 1000 count 6UL
 
-    for what, bound, exact in [ "ELBO", estimate.Elbo, model.ExactElbo(x3, mean, variance); "IWAE", estimate.Iwae, model.LogMarginal x3 ] do
+    for what, bound, exact in
+        [ "ELBO", estimate.Elbo, model.ExactElbo(x3, mean, variance); "IWAE", estimate.Iwae, model.LogMarginal x3 ] do
         // (estimate - exact) / standard error is standard normal but for a bias of about half a standard error of 0.03 at most.
         let z = Array.map2 (fun value error -> (value - exact) / error) bound.Values bound.StandardErrors
         let bias = Array.average bound.StandardErrors / 2.0
@@ -147,19 +164,24 @@ let ``a bound that samples from q says so when it gets none`` () =
     let model = golden cpu
 
     for bound in [ Elbo 5 :> Bound; Iwae 5 ] do
-        let message = messageOf<GapLabException> (fun () -> bound.Estimate(model, ffg model, repeated cpu 1 [| 0.8 |], null, stream 1UL) |> ignore)
+        let message =
+            messageOf<GapLabException>(fun () ->
+                bound.Estimate(model, ffg model, repeated cpu 1 [| 0.8 |], null, stream 1UL) |> ignore)
+
         Assert.That(message, Does.Contain(bound.Name).And.Contains("needs its local parameters"))
 
 [<Test>]
 let ``fewer than one sample is refused`` () =
-    Assert.That(messageOf<GapLabException> (fun () -> ImportanceSampler 0 |> ignore), Does.Contain "at least 1 sample")
+    Assert.That(messageOf<GapLabException>(fun () -> ImportanceSampler 0 |> ignore), Does.Contain "at least 1 sample")
 
 [<Test>]
 let ``another number of local parameters than of datapoints is refused`` () =
     let model = golden cpu
 
     let message =
-        messageOf<ShapeException> (fun () ->
-            ImportanceSampler(5).Estimate(model, ffg model, repeated cpu 3 [| 0.8 |], sameLambda cpu 2 [| 0.2 |] [| 0.6 |], stream 1UL) |> ignore)
+        messageOf<ShapeException>(fun () ->
+            ImportanceSampler(5)
+                .Estimate(model, ffg model, repeated cpu 3 [| 0.8 |], sameLambda cpu 2 [| 0.2 |] [| 0.6 |], stream 1UL)
+            |> ignore)
 
     Assert.That(message, Does.Contain("3 datapoints").And.Contains("of 2"))

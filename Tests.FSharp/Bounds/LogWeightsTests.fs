@@ -23,11 +23,17 @@ let ``the mean of log-weights is never above the log of the mean weight`` (seed:
     Array.average w <= lme w + 1e-12 * (Array.maxBy abs w |> abs)
 
 [<Property(MaxTest = 500)>]
-let ``the log of the mean weight lies between the mean and the largest log-weight, and shifts with the weights`` (seed: uint64) (shift: NormalFloat) =
+let ``the log of the mean weight lies between the mean and the largest log-weight, and shifts with the weights``
+    (seed: uint64)
+    (shift: NormalFloat)
+    =
     let w = weights seed
     let value = lme w
     let tolerance = 1e-10 * (1.0 + abs shift.Get + abs value)
-    value <= Array.max w + tolerance && value >= Array.max w - log (float w.Length) - tolerance && abs (lme (Array.map ((+) shift.Get) w) - value - shift.Get) <= tolerance
+
+    value <= Array.max w + tolerance
+    && value >= Array.max w - log (float w.Length) - tolerance
+    && abs (lme (Array.map ((+) shift.Get) w) - value - shift.Get) <= tolerance
 
 [<Property(MaxTest = 500)>]
 let ``the effective sample size is between one and the number of weights`` (seed: uint64) =
@@ -53,5 +59,4 @@ let ``nothing overflows, and weights of zero count`` () =
     Assert.That(LogWeights.EffectiveSampleSize(ReadOnlySpan [| 1e5; 1e5; -infinity |]), within 1e-12 2.0)
 
 [<Test>]
-let ``a weight that is not a number makes the estimate not a number`` () =
-    Assert.That(lme [| 0.0; nan; 1.0 |], Is.NaN)
+let ``a weight that is not a number makes the estimate not a number`` () = Assert.That(lme [| 0.0; nan; 1.0 |], Is.NaN)

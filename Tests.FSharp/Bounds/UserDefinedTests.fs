@@ -37,7 +37,13 @@ type private Measured(mean: Tensor, variance: float) =
 type private Instrument(device: Device, weight: float[,], variance: float) as this =
     inherit GenerativeModel(ParameterSet device)
     let d, n = Array2D.length1 weight, Array2D.length2 weight
-    let position = this.Parameters.Add("weight", Tensor.Create(device, Shape(d, n), ReadOnlySpan(Seq.toArray (Seq.cast<float> weight))))
+
+    let position =
+        this.Parameters.Add(
+            "weight",
+            Tensor.Create(device, Shape(d, n), ReadOnlySpan(Seq.toArray (Seq.cast<float> weight)))
+        )
+
     override _.Name = "instrument"
     override _.LatentSizes = [| n |]
     override _.Prior(_, _) = DiagonalGaussian.Standard(device, n)
@@ -99,18 +105,30 @@ let ``a decoder, a family and a bound of one's own give the exact gaps`` () =
     let start = rows |> Array.averageBy (fun row -> exact.ExactElbo(row, [| 0.0; 0.0 |], [| 1.0; 1.0 |]))
     let marginal = rows |> Array.averageBy exact.LogMarginal
 
-    let optimum = LocalOptimizer(LocalOptimizerOptions(Samples = 50, Patience = 5)).Optimize(model, family, x, stream 2UL)
+    let optimum =
+        LocalOptimizer(LocalOptimizerOptions(Samples = 50, Patience = 5)).Optimize(model, family, x, stream 2UL)
+
     let star = ImportanceSampler(10000).Estimate(model, family, x, optimum.Lambda, stream 3UL)
     let q = ImportanceSampler(10000).Estimate(model, family, x, family.InitialLocalParameters 8, stream 4UL)
-    let ais = Ais(AisOptions(Betas = AnnealingSchedule.Linear 30, LeapfrogSteps = 4, StepSizes = StepSizeMode.Frozen)).Run(model, x, stream 5UL)
+
+    let ais =
+        Ais(AisOptions(Betas = AnnealingSchedule.Linear 30, LeapfrogSteps = 4, StepSizes = StepSizeMode.Frozen))
+            .Run(model, x, stream 5UL)
+
     let own = PriorSampling(20000).Estimate(model, family, x, null, stream 6UL)
 
     for bound in [ star.Iwae; ais.LogMarginal; own ] do
         // Half a squared standard error of downward bias at most.
         let bias = bound.StandardErrors |> Array.averageBy (fun e -> e * e / 2.0)
         Assert.That(bound.Mean, within (4.0 * bound.MonteCarloError + bias) marginal, bound.Name)
+
     let mean, logVariance = optimum.Lambda[0].ToArray(), optimum.Lambda[1].ToArray()
-    let found = rows |> Seq.mapi (fun i row -> exact.ExactElbo(row, mean[2 * i .. 2 * i + 1], Array.replicate 2 (exp logVariance[i]))) |> Seq.average
+
+    let found =
+        rows
+        |> Seq.mapi (fun i row ->
+            exact.ExactElbo(row, mean[2 * i .. 2 * i + 1], Array.replicate 2 (exp logVariance[i])))
+        |> Seq.average
     // A check of 100 steps with 50 samples has an error of at most 0.02 nats; the best one may owe four of them to luck.
     Assert.That(best - found, Is.InRange(0.0, 0.08))
     agrees "optimum" found (star.Elbo.Mean, star.Elbo.MonteCarloError)
@@ -174,7 +192,16 @@ let ``a model of two levels is annealed over both`` () =
 
     for value in [ 0.4; -2.0 ] do
         let x = observe cpu [| [| value |] |]
-        let options = AisOptions(Betas = AnnealingSchedule.Sigmoid 8, Chains = 4000, LeapfrogSteps = 3, StepSizes = StepSizeMode.Frozen, InitialStepSize = 0.4)
+
+        let options =
+            AisOptions(
+                Betas = AnnealingSchedule.Sigmoid 8,
+                Chains = 4000,
+                LeapfrogSteps = 3,
+                StepSizes = StepSizeMode.Frozen,
+                InitialStepSize = 0.4
+            )
+
         let mutable acceptance = 0.0
         let w = Ais(options).LogWeightsOf(model, x, 0, stream 8UL, &acceptance)
         Assert.That(acceptance, Is.InRange(0.3, 1.0))
@@ -187,8 +214,17 @@ let ``the joint density of two levels is the product along the hierarchy`` () =
     use _scope = MemoryScope.Enter()
     let model = TwoLevels reference
     let z0, z1 = [| 0.3; -1.2 |], 0.8
-    let z = Latents [| Tensor.Create(reference, Shape(1, 1, 2), ReadOnlySpan z0); Tensor.Create(reference, Shape(1, 1, 1), ReadOnlySpan [| z1 |]) |]
+
+    let z =
+        Latents
+            [| Tensor.Create(reference, Shape(1, 1, 2), ReadOnlySpan z0)
+               Tensor.Create(reference, Shape(1, 1, 1), ReadOnlySpan [| z1 |]) |]
+
     let normal m v x = -0.5 * (log (2.0 * Math.PI * v) + (x - m) ** 2.0 / v)
     let prior = normal 0.0 1.0 z1 + normal (0.9 * z1) 0.5 z0[0] + normal (-0.6 * z1) 0.5 z0[1]
     Assert.That(model.LogPrior(z).ToDouble(), within 1e-12 prior)
-    Assert.That(model.LogJoint(observe reference [| [| 0.4 |] |], z).ToDouble(), within 1e-12 (prior + normal (0.3 - 0.84) 0.3 0.4))
+
+    Assert.That(
+        model.LogJoint(observe reference [| [| 0.4 |] |], z).ToDouble(),
+        within 1e-12 (prior + normal (0.3 - 0.84) 0.3 0.4)
+    )

@@ -21,7 +21,13 @@ let private refused (text: string) (fragments: string list) =
         refuses (path :: fragments) (fun () -> read path 1 4 |> ignore))
 
 [<Property(MaxTest = 60)>]
-let ``what was written is read back, plain and packed`` (PositiveInt height) (PositiveInt width) (NonNegativeInt count) (seed: int) (packed: bool) =
+let ``what was written is read back, plain and packed``
+    (PositiveInt height)
+    (PositiveInt width)
+    (NonNegativeInt count)
+    (seed: int)
+    (packed: bool)
+    =
     let height, width, count = height % 30 + 1, width % 30 + 1, count % 40 + 1
     let pixels = randomBits seed (count * height * width)
     let bytes = amat (height * width) pixels
@@ -51,7 +57,10 @@ let ``blanks may be repeated, be tabs, lead and trail, and lines may end in eith
         let set = readText text 2 2
         Assert.That(set.AllPixels.ToArray(), equalTo expected, text)
 
-    Assert.That((readText "0 1 1 0\r\n1  1 0 0\n0 0 0 1" 1 4).AllPixels.ToArray(), equalTo [| 0uy; 255uy; 255uy; 0uy; 255uy; 255uy; 0uy; 0uy; 0uy; 0uy; 0uy; 255uy |])
+    Assert.That(
+        (readText "0 1 1 0\r\n1  1 0 0\n0 0 0 1" 1 4).AllPixels.ToArray(),
+        equalTo [| 0uy; 255uy; 255uy; 0uy; 255uy; 255uy; 0uy; 0uy; 0uy; 0uy; 0uy; 255uy |]
+    )
 
 [<Test>]
 let ``single pixels and empty files are read`` () =

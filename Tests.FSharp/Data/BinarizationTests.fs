@@ -12,7 +12,8 @@ let private ramp = Array.init 256 byte
 /// Copies of one image that holds every pixel value once.
 let private ramps count = images 16 16 (Array.init count (fun _ -> ramp) |> Array.concat)
 
-let private random: (uint64 -> Binarization) list = [ (fun s -> Binarization.SampledOnce s); (fun s -> Binarization.Resampled s) ]
+let private random: (uint64 -> Binarization) list =
+    [ (fun s -> Binarization.SampledOnce s); (fun s -> Binarization.Resampled s) ]
 
 let private checkFrequencies (draws: int) (sample: int -> float32[]) =
     let counts = Array.zeroCreate<int> 256
@@ -39,7 +40,11 @@ let ``resampled pixels are set with probability pixel/255 over the epochs`` () =
     checkFrequencies 4000 (fun epoch -> bits (Binarization.Resampled 12UL) set 0 epoch)
 
 [<Property(MaxTest = 50)>]
-let ``bits depend on no other image, batch or order`` (seed: uint64) (order: NonNegativeInt list) (NonNegativeInt epoch) =
+let ``bits depend on no other image, batch or order``
+    (seed: uint64)
+    (order: NonNegativeInt list)
+    (NonNegativeInt epoch)
+    =
     let set = images 5 7 (randomBytes 5 (30 * 35))
     let order = order |> List.map (fun (NonNegativeInt i) -> i % 30) |> List.toArray
     let subset = set.Select(ReadOnlySpan order)
@@ -47,7 +52,7 @@ let ``bits depend on no other image, batch or order`` (seed: uint64) (order: Non
     random
     |> List.forall (fun make ->
         let binarization = make seed
-        let batch = Array.zeroCreate<float32> (order.Length * 35)
+        let batch = Array.zeroCreate<float32>(order.Length * 35)
         binarization.Fill(set, ReadOnlySpan order, epoch, batch.AsSpan())
         let alone = order |> Array.map (fun i -> bits binarization set i epoch) |> Array.concat
         let selected = Array.init order.Length (fun i -> bits binarization subset i epoch) |> Array.concat
@@ -111,9 +116,20 @@ let ``wrong rows, images and epochs are refused`` () =
 [<Test>]
 let ``descriptions tell the kinds apart`` () =
     let kinds: Binarization list =
-        [ Binarization.FixedFile(); Binarization.Threshold(); Binarization.Threshold 1uy; Binarization.SampledOnce 1UL; Binarization.Resampled 1UL; Binarization.Resampled 2UL ]
+        [ Binarization.FixedFile()
+          Binarization.Threshold()
+          Binarization.Threshold 1uy
+          Binarization.SampledOnce 1UL
+          Binarization.Resampled 1UL
+          Binarization.Resampled 2UL ]
 
     Assert.That(
         kinds |> List.map _.Description,
-        equalTo [ "fixed"; "threshold(128)"; "threshold(1)"; "sampled-once(seed=1)"; "resampled(seed=1)"; "resampled(seed=2)" ]
+        equalTo
+            [ "fixed"
+              "threshold(128)"
+              "threshold(1)"
+              "sampled-once(seed=1)"
+              "resampled(seed=1)"
+              "resampled(seed=2)" ]
     )

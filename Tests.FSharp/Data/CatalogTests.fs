@@ -72,7 +72,11 @@ let ``ids are unique over the parts`` () =
     withFolder (fun folder ->
         fill folder
         let set = catalog.Load("bitwise", DataFolders [ folder ])
-        let ids = [ for part in [ set.Train; set.Validation; set.Test ] do for i in 0 .. part.Count - 1 -> part.Id i ]
+
+        let ids =
+            [ for part in [ set.Train; set.Validation; set.Test ] do
+                  for i in 0 .. part.Count - 1 -> part.Id i ]
+
         Assert.That(ids, equalTo [ 0..9 ]))
 
 [<Test>]
@@ -83,7 +87,12 @@ let ``files of training images are joined, and split at any place`` () =
         let published = catalog.Load("bitwise", DataFolders [ folder ])
         Assert.That(published.Train.AllPixels.ToArray(), equalTo fixedTrain)
         Assert.That(published.Validation.AllPixels.ToArray(), equalTo fixedValid)
-        Assert.That(ranges published, equalTo [ "train = train[0..5)"; "validation = valid[0..2)"; "test = test[0..3)" ])
+
+        Assert.That(
+            ranges published,
+            equalTo [ "train = train[0..5)"; "validation = valid[0..2)"; "test = test[0..3)" ]
+        )
+
         let whole = load 0
         Assert.That(whole.Train.AllPixels.ToArray(), equalTo (Array.append fixedTrain fixedValid))
         Assert.That(whole.Validation.Count, Is.Zero)
@@ -91,13 +100,15 @@ let ``files of training images are joined, and split at any place`` () =
 
         Assert.That(
             ranges (load 3),
-            equalTo [ "train = train[0..4)"; "validation = train[4..5)"; "validation = valid[0..2)"; "test = test[0..3)" ]
+            equalTo
+                [ "train = train[0..4)"; "validation = train[4..5)"; "validation = valid[0..2)"; "test = test[0..3)" ]
         ))
 
 [<Test>]
 let ``more validation images than there are training images are refused`` () =
     for count in [ 6; -1; Int32.MaxValue ] do
-        refuses [ "'grey'"; "6 training images"; string count ] (fun () -> catalog.Load("grey", DataFolders [], Nullable count) |> ignore)
+        refuses [ "'grey'"; "6 training images"; string count ] (fun () ->
+            catalog.Load("grey", DataFolders [], Nullable count) |> ignore)
 
 [<Test>]
 let ``what was read is recorded with its checksums`` () =
@@ -119,7 +130,11 @@ let ``pixel means are those of the training part under the default binarization`
     withFolder (fun folder ->
         fill folder
         let set = catalog.Load("grey", DataFolders [ folder ])
-        let expected = Array.init 4 (fun p -> List.averageBy (fun i -> if trainBytes[16 + 4 * i + p] >= 128uy then 1.0 else 0.0) [ 0..3 ])
+
+        let expected =
+            Array.init 4 (fun p ->
+                List.averageBy (fun i -> if trainBytes[16 + 4 * i + p] >= 128uy then 1.0 else 0.0) [ 0..3 ])
+
         Assert.That(set.PixelMeans.ToArray(), (equalTo expected).Within 1e-15))
 
 [<Test>]
@@ -160,7 +175,8 @@ let ``the named folder comes first, then GAPLAB_DATA, then the cache`` () =
             Assert.That((DataFolders.Default folder).Folders, equalTo [ folder; "/one"; "/two"; DataFolders.Cache ])
             Assert.That(DataFolders.Default().Folders, equalTo [ "/one"; "/two"; DataFolders.Cache ]))
 
-        withVariable DataFolders.Variable null (fun () -> Assert.That(DataFolders.Default().Folders, equalTo [ DataFolders.Cache ])))
+        withVariable DataFolders.Variable null (fun () ->
+            Assert.That(DataFolders.Default().Folders, equalTo [ DataFolders.Cache ])))
 
     Assert.That(DataFolders.Cache, Does.EndWith(Path.Combine("Datasets", "cache")))
     refuses [ "/no/such/folder"; "does not exist" ] (fun () -> DataFolders.Default "/no/such/folder" |> ignore)
@@ -171,7 +187,10 @@ let ``an altered file is refused with both checksums`` () =
         fill folder
         let altered = testBytes |> Array.updateAt 20 (testBytes[20] ^^^ 1uy)
         let path = write folder "grey/test" altered
-        refuses [ path; sha256 testBytes; sha256 altered ] (fun () -> catalog.Load("grey", DataFolders [ folder ]) |> ignore)
+
+        refuses [ path; sha256 testBytes; sha256 altered ] (fun () ->
+            catalog.Load("grey", DataFolders [ folder ]) |> ignore)
+
         let labels = labelBytes |> Array.updateAt 9 (labelBytes[9] ^^^ 1uy)
         write folder "grey/test" testBytes |> ignore
         let path = write folder "grey/labels" labels
@@ -207,5 +226,9 @@ let ``the built-in catalog is the file in Datasets`` () =
         Assert.Ignore "The tests run outside the repository, so Datasets/catalog.json cannot be compared."
 
     let fromFile = Catalog.Parse(File.ReadAllText(source, Encoding.UTF8), source)
-    let flat (c: Catalog) = [ for e in c.Entries do for f in e.Files -> e.Name, e.Height, e.Width, e.Validation, f ]
+
+    let flat (c: Catalog) =
+        [ for e in c.Entries do
+              for f in e.Files -> e.Name, e.Height, e.Width, e.Validation, f ]
+
     Assert.That(flat Catalog.Default, equalTo (flat fromFile))

@@ -48,7 +48,7 @@ let sha256 (bytes: byte[]) = Convert.ToHexStringLower(SHA256.HashData bytes)
 
 /// An idx header for unsigned bytes: 00 00 08 rank, then each size as a big-endian 32-bit word.
 let idxHeader (sizes: uint32 list) =
-    let header = Array.zeroCreate<byte> (4 + 4 * sizes.Length)
+    let header = Array.zeroCreate<byte>(4 + 4 * sizes.Length)
     header[2] <- 8uy
     header[3] <- byte sizes.Length
     sizes |> List.iteri (fun d size -> BinaryPrimitives.WriteUInt32BigEndian(header.AsSpan(4 + 4 * d), size))
@@ -70,7 +70,8 @@ let randomBytes (seed: int) (count: int) =
     Random(seed).NextBytes bytes
     bytes
 
-let randomBits (seed: int) (count: int) = randomBytes seed count |> Array.map (fun b -> if b < 100uy then 255uy else 0uy)
+let randomBits (seed: int) (count: int) =
+    randomBytes seed count |> Array.map (fun b -> if b < 100uy then 255uy else 0uy)
 
 let images (height: int) (width: int) (pixels: byte[]) = ImageSet("test", height, width, ReadOnlyMemory pixels)
 
@@ -144,6 +145,10 @@ let survivesDamage (name: string) (original: byte[]) (load: string -> unit) =
                 Assert.Fail $"Damage number {seed} led to {e.GetType().Name}: {e.Message}"
 
             // The readers' own buffers are below 2 MB; a believed header would ask for far more.
-            Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(8_000_000L), $"damage number {seed}"))
+            Assert.That(
+                GC.GetAllocatedBytesForCurrentThread() - before,
+                Is.LessThan(8_000_000L),
+                $"damage number {seed}"
+            ))
 
     Assert.That(refused, Is.GreaterThan(rounds / 4), "most damage must be noticed")

@@ -77,7 +77,8 @@ let ``missing and surplus values are refused with their offset`` () =
 [<Test>]
 let ``a header that claims a trillion bytes costs no memory`` () =
     // 10^12, 2^31-ish cubed (which overflows 64 bits), one dimension above 2^31, and 2 GB just below the limit of an array.
-    for sizes in [ [ 10000u; 10000u; 10000u ]; [ 2147000000u; 2147000000u; 2147000000u ]; [ 4000000000u ]; [ 2147000000u ] ] do
+    for sizes in
+        [ [ 10000u; 10000u; 10000u ]; [ 2147000000u; 2147000000u; 2147000000u ]; [ 4000000000u ]; [ 2147000000u ] ] do
         for name in [ "x"; "x.gz" ] do
             let bytes = Array.append (idxHeader sizes) (randomBytes 2 100)
             let before = GC.GetAllocatedBytesForCurrentThread()

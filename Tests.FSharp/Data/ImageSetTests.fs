@@ -10,14 +10,21 @@ open GapLab.Tests.Data.DataFixtures
 let private pixels (set: ImageSet) index = set.Pixels(index).ToArray()
 
 [<Property>]
-let ``pixels of image i are the i-th block of the memory and its id counts on from the first`` (PositiveInt height) (PositiveInt width) (NonNegativeInt count) (seed: int) =
+let ``pixels of image i are the i-th block of the memory and its id counts on from the first``
+    (PositiveInt height)
+    (PositiveInt width)
+    (NonNegativeInt count)
+    (seed: int)
+    =
     let height, width, count = height % 9 + 1, width % 9 + 1, count % 12
     let data = randomBytes seed (count * height * width)
     let set = ImageSet("test", height, width, ReadOnlyMemory data, 40)
 
     set.Count = count
     && set.PixelCount = height * width
-    && List.forall (fun i -> pixels set i = Array.sub data (i * height * width) (height * width) && set.Id i = 40 + i) [ 0 .. count - 1 ]
+    && List.forall
+        (fun i -> pixels set i = Array.sub data (i * height * width) (height * width) && set.Id i = 40 + i)
+        [ 0 .. count - 1 ]
 
 [<Property>]
 let ``a slice of a selection keeps pixels and ids`` (indices: NonNegativeInt list) (NonNegativeInt first) (seed: int) =
@@ -27,7 +34,9 @@ let ``a slice of a selection keeps pixels and ids`` (indices: NonNegativeInt lis
     let slice = set.Select(ReadOnlySpan indices).Slice(first, indices.Length - first)
 
     slice.Count = indices.Length - first
-    && List.forall (fun i -> pixels slice i = pixels set indices[first + i] && slice.Id i = indices[first + i]) [ 0 .. slice.Count - 1 ]
+    && List.forall
+        (fun i -> pixels slice i = pixels set indices[first + i] && slice.Id i = indices[first + i])
+        [ 0 .. slice.Count - 1 ]
 
 [<Test>]
 let ``a slice and Take number their images as the whole does`` () =
@@ -40,7 +49,9 @@ let ``a slice and Take number their images as the whole does`` () =
 
 [<Test>]
 let ``joined sets follow each other and are numbered afresh`` () =
-    let joined = ImageSet.Concatenate("joined", [| images 1 2 [| 1uy; 2uy |]; images 1 2 [| 3uy; 4uy; 5uy; 6uy |] |], 7)
+    let joined =
+        ImageSet.Concatenate("joined", [| images 1 2 [| 1uy; 2uy |]; images 1 2 [| 3uy; 4uy; 5uy; 6uy |] |], 7)
+
     Assert.That(joined.AllPixels.ToArray(), equalTo [| 1uy .. 6uy |])
     Assert.That(joined.Id 2, equalTo 9)
 

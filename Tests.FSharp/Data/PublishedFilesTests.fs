@@ -25,7 +25,16 @@ let private ink (set: ImageSet) =
 [<TestCase("mnist", 0, 60000, 0.13066, 0, 0.0, 0.13251)>]
 [<TestCase("binarized-mnist", 10000, 50000, 0.13056, 10000, 0.13113, 0.13251)>]
 [<TestCase("fashion-mnist", 0, 60000, 0.28604, 0, 0.0, 0.28685)>]
-let ``counts, mean pixels and checksums are the known ones`` (name: string, held: int, trainCount: int, trainMean: float, validationCount: int, validationMean: float, testMean: float) =
+let ``counts, mean pixels and checksums are the known ones``
+    (
+        name: string,
+        held: int,
+        trainCount: int,
+        trainMean: float,
+        validationCount: int,
+        validationMean: float,
+        testMean: float
+    ) =
     requireFiles ()
     let set = DataSets.Load(name, DataOptions(ValidationCount = held))
     Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((trainCount, validationCount, 10000)))
@@ -65,7 +74,13 @@ let ``an altered copy of a published file is refused`` () =
 
     let bytes =
         use stored = File.OpenRead original
-        use unpacked: Stream = if original.EndsWith ".gz" then new GZipStream(stored, CompressionMode.Decompress) else stored
+
+        use unpacked: Stream =
+            if original.EndsWith ".gz" then
+                new GZipStream(stored, CompressionMode.Decompress)
+            else
+                stored
+
         use target = new MemoryStream()
         unpacked.CopyTo target
         target.ToArray()
@@ -76,5 +91,8 @@ let ``an altered copy of a published file is refused`` () =
     withFolder (fun folder ->
         for stored in [ $"mnist/{name}", bytes; $"mnist/{name}.gz", gzip bytes ] do
             let path = write folder (fst stored) (snd stored)
-            refuses [ path; expected; sha256 bytes ] (fun () -> DataSets.Load("mnist", DataOptions(Folder = folder)) |> ignore)
+
+            refuses [ path; expected; sha256 bytes ] (fun () ->
+                DataSets.Load("mnist", DataOptions(Folder = folder)) |> ignore)
+
             File.Delete path)

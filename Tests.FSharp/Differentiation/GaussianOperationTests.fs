@@ -14,7 +14,9 @@ let private reference = ReferenceDevice.Instance :> Device
 let private stream = RandomStream(6UL, RandomPurpose.Test)
 
 let private normal (device: Device) lane (sizes: int list) =
-    Tensor.Normal(device, stream, ReadOnlySpan [| 0 |], 0, lane, Shape(List.toArray sizes)).Reshape(Shape(List.toArray sizes))
+    Tensor
+        .Normal(device, stream, ReadOnlySpan [| 0 |], 0, lane, Shape(List.toArray sizes))
+        .Reshape(Shape(List.toArray sizes))
 
 let private sizes =
     [ for b in [ 1; 3 ] do
@@ -74,7 +76,13 @@ let ``the CPU device agrees with the reference device`` () =
             let results device =
                 let mean, v, epsilon = normal device 1 [ b; n ], normal device 2 [ b; n ], normal device 3 [ b; s; n ]
                 let sample = gradients (mean.GaussianSample(v, epsilon)) [| mean; v |] (normal device 4 [ b; s; n ])
-                let terms = gradients (mean.StandardGaussianTerms(v, 1.0, 0.3)) [| mean; v |] ((normal device 5 [ b ]).To ElementType.Float64)
+
+                let terms =
+                    gradients
+                        (mean.StandardGaussianTerms(v, 1.0, 0.3))
+                        [| mean; v |]
+                        ((normal device 5 [ b ]).To ElementType.Float64)
+
                 Array.append sample terms
 
             Array.iter2 (close $"{b} x {s} x {n}" 2e-6) (results reference) (results cpu))
@@ -95,7 +103,16 @@ let ``both can be differentiated twice`` () =
         let u = [| mean; v |]
         let direction = [| normal reference 7 [ 2; 3 ]; normal reference 8 [ 2; 3 ] |]
         let result = Array.zeroCreate 2
-        HessianVectorProduct.Of(f mean v epsilon, ReadOnlySpan u, ReadOnlySpan direction, ReadOnlySpan u, Span(Array.zeroCreate 2), Span result)
+
+        HessianVectorProduct.Of(
+            f mean v epsilon,
+            ReadOnlySpan u,
+            ReadOnlySpan direction,
+            ReadOnlySpan u,
+            Span(Array.zeroCreate 2),
+            Span result
+        )
+
         result |> Array.map (fun p -> p.ToArray())
 
     let pairs =
@@ -109,6 +126,11 @@ let ``both can be differentiated twice`` () =
 let ``shapes that do not fit are refused`` () =
     inScope (fun () ->
         let m, v = normal cpu 1 [ 2; 3 ], normal cpu 2 [ 2; 4 ]
-        throws<ShapeException> [ "GaussianSample"; "[2, 4]" ] (fun () -> m.GaussianSample(v, normal cpu 3 [ 2; 5; 3 ]) |> ignore)
-        throws<ShapeException> [ "GaussianSample"; "[3, 5, 3]" ] (fun () -> m.GaussianSample(m, normal cpu 3 [ 3; 5; 3 ]) |> ignore)
+
+        throws<ShapeException> [ "GaussianSample"; "[2, 4]" ] (fun () ->
+            m.GaussianSample(v, normal cpu 3 [ 2; 5; 3 ]) |> ignore)
+
+        throws<ShapeException> [ "GaussianSample"; "[3, 5, 3]" ] (fun () ->
+            m.GaussianSample(m, normal cpu 3 [ 3; 5; 3 ]) |> ignore)
+
         throws<ShapeException> [ "StandardGaussianTerms"; "[2, 4]" ] (fun () -> m.StandardGaussianTerms(v) |> ignore))

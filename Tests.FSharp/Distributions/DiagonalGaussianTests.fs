@@ -173,13 +173,24 @@ let ``noise belongs to its datapoint, level and step, and may be drawn in pieces
 let ``a variance shared by all components counts for each of them`` () =
     // n = 3 components with variance e^0.6: H = n/2 (1 + log 2π + 0.6); E[log N(0, I)] = -½ (n log 2π + n e^0.6 + |m|²).
     use _ = MemoryScope.Enter()
-    let q = DiagonalGaussian(Tensor.Create(device, Shape [| 1; 1; 3 |], [| 1.0; -2.0; 0.5 |]), Tensor.Filled(device, Shape [| 1; 1; 1 |], 0.6))
+
+    let q =
+        DiagonalGaussian(
+            Tensor.Create(device, Shape [| 1; 1; 3 |], [| 1.0; -2.0; 0.5 |]),
+            Tensor.Filled(device, Shape [| 1; 1; 1 |], 0.6)
+        )
+
     let log2pi = log (2.0 * Math.PI)
     close "entropy" 1e-14 [| 1.5 * (1.6 + log2pi) |] (q.Entropy().ToArray())
     let expected = -0.5 * (3.0 * log2pi + 3.0 * exp 0.6 + 5.25)
     let standard = DiagonalGaussian.Standard(device, 3)
     close "expected log-density" 1e-14 [| expected |] (q.ExpectedLogProb(standard).ToArray())
-    close "weighted" 1e-14 [| 0.5 * expected + 0.25 * 1.5 * (1.6 + log2pi) |] (q.WeightedTerms(standard, 0.5, 0.25).ToArray())
+
+    close
+        "weighted"
+        1e-14
+        [| 0.5 * expected + 0.25 * 1.5 * (1.6 + log2pi) |]
+        (q.WeightedTerms(standard, 0.5, 0.25).ToArray())
 
 [<Test>]
 let ``data of another size than the outputs are refused, not repeated`` () =

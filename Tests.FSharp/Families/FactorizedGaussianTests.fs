@@ -18,21 +18,34 @@ let ``the log-density that comes with a sample is the normal density at that sam
     let s = stream seed
     let mean, logVar = Array.init 3 (fun j -> s.Normal(int64 j)), Array.init 3 (fun j -> s.At(1).Normal(int64 j))
     let lambda = LocalParameters [| matrixOf reference [| mean |]; matrixOf reference [| logVar |] |]
-    let q = FactorizedGaussian(reference, 3).Sample(lambda, model, Noise(repeated reference 1 (Array.zeroCreate 4), s, 5))
+
+    let q =
+        FactorizedGaussian(reference, 3).Sample(lambda, model, Noise(repeated reference 1 (Array.zeroCreate 4), s, 5))
+
     let z, logQ = q.Latents[0].ToArray(), q.LogDensity.ToArray()
 
     Seq.forall
         (fun i ->
-            let term j = log (2.0 * Math.PI) + logVar[j] + (z[3 * i + j] - mean[j]) ** 2.0 / exp logVar[j]
+            let term j =
+                log (2.0 * Math.PI) + logVar[j] + (z[3 * i + j] - mean[j]) ** 2.0 / exp logVar[j]
+
             abs (logQ[i] + 0.5 * Seq.sumBy term [ 0..2 ]) < 1e-10)
         [ 0..4 ]
 
 [<Test>]
 let ``samples have the mean and variance of λ, in blocks of one datapoint after the other`` () =
     use _scope = MemoryScope.Enter()
-    let lambda = LocalParameters [| matrixOf cpu [| [| 1.0; -2.0 |]; [| 0.5; 3.0 |] |]; matrixOf cpu [| [| log 0.25; log 4.0 |]; [| 0.0; log 0.01 |] |] |]
+
+    let lambda =
+        LocalParameters
+            [| matrixOf cpu [| [| 1.0; -2.0 |]; [| 0.5; 3.0 |] |]
+               matrixOf cpu [| [| log 0.25; log 4.0 |]; [| 0.0; log 0.01 |] |] |]
+
     let samples = 20000
-    let q = FactorizedGaussian(cpu, 2).Sample(lambda, golden cpu, Noise(repeated cpu 2 [| 0.0 |], stream 1UL, samples))
+
+    let q =
+        FactorizedGaussian(cpu, 2).Sample(lambda, golden cpu, Noise(repeated cpu 2 [| 0.0 |], stream 1UL, samples))
+
     Assert.That(q.Latents[0].Shape, equalTo (Shape(2, samples, 2)))
     Assert.That(q.LogDensity.Shape, equalTo (Shape(2, samples)))
     let z = q.Latents[0].ToArray()
@@ -51,12 +64,19 @@ let ``optimisation starts at the standard normal`` () =
 
 [<Test>]
 let ``selected local parameters are the rows asked for`` () =
-    let lambda = LocalParameters [| matrixOf cpu [| [| 1.0 |]; [| 2.0 |]; [| 3.0 |] |]; matrixOf cpu [| [| 4.0; 5.0 |]; [| 6.0; 7.0 |]; [| 8.0; 9.0 |] |] |]
+    let lambda =
+        LocalParameters
+            [| matrixOf cpu [| [| 1.0 |]; [| 2.0 |]; [| 3.0 |] |]
+               matrixOf cpu [| [| 4.0; 5.0 |]; [| 6.0; 7.0 |]; [| 8.0; 9.0 |] |] |]
+
     let chosen = lambda.Select(ReadOnlySpan [| 2; 0; 2 |])
     Assert.That(chosen[0].ToArray(), equalTo [| 3.0; 1.0; 3.0 |])
     Assert.That(chosen[1].ToArray(), equalTo [| 8.0; 9.0; 4.0; 5.0; 8.0; 9.0 |])
 
 [<Test>]
 let ``blocks of different numbers of datapoints are refused`` () =
-    let message = messageOf<ShapeException> (fun () -> LocalParameters [| matrixOf cpu [| [| 1.0 |] |]; matrixOf cpu [| [| 4.0 |]; [| 6.0 |] |] |] |> ignore)
+    let message =
+        messageOf<ShapeException>(fun () ->
+            LocalParameters [| matrixOf cpu [| [| 1.0 |] |]; matrixOf cpu [| [| 4.0 |]; [| 6.0 |] |] |] |> ignore)
+
     Assert.That(message, Does.Contain("[1, 1]").And.Contains("[2, 1]"))

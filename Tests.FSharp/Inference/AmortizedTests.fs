@@ -11,7 +11,8 @@ open GapLab.Models
 open GapLab.Objectives
 open GapLab.Tests.Models.ModelFixtures
 
-let private binary b d seed = Array.init b (fun i -> Array.init d (fun j -> float ((stream seed).At(i).Below(2, int64 j))))
+let private binary b d seed =
+    Array.init b (fun i -> Array.init d (fun j -> float ((stream seed).At(i).Below(2, int64 j))))
 
 let private small device output =
     let init = RandomStream(4UL, RandomPurpose.Initialization)
@@ -46,7 +47,7 @@ let ``an encoder without hidden layers is linear, and a datapoint's λ does not 
 [<Test>]
 let ``an encoder refuses data of another size`` () =
     let encoder = Amortized(FactorizedGaussian(cpu, 2), cpu, 3, [| 4 |], Activation.Elu, stream 1UL)
-    let message = messageOf<ShapeException> (fun () -> encoder.Encode(observe cpu (binary 2 5 1UL)) |> ignore)
+    let message = messageOf<ShapeException>(fun () -> encoder.Encode(observe cpu (binary 2 5 1UL)) |> ignore)
     Assert.That(message, Does.Contain("5").And.Contains("3"))
 
 [<Test>]

@@ -28,12 +28,23 @@ type private StartingAt(device, mean: float, logVariance: float) =
 /// A model whose x does not depend on z: with the analytic KL its objective is -KL(q ‖ N(0, 1)) plus a constant, without noise.
 let private indifferent device = LinearGaussian(device, array2D [ [ 0.0 ] ], [| 0.0 |], 1.0)
 
-let private optimize (options: LocalOptimizerOptions) model family x = LocalOptimizer(options).Optimize(model, family, x, stream 11UL)
+let private optimize (options: LocalOptimizerOptions) model family x =
+    LocalOptimizer(options).Optimize(model, family, x, stream 11UL)
 
 [<Test>]
-let ``the optimum of a correlated linear-Gaussian model is the exact mean and the variances 1 over the precision's diagonal`` () =
+let ``the optimum of a correlated linear-Gaussian model is the exact mean and the variances 1 over the precision's diagonal``
+    ()
+    =
     let model = correlated cpu
-    let rows = drawFrom (array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ]) [| 0.3; -0.2; 0.1; 0.5 |] 0.6 (stream 3UL) 3
+
+    let rows =
+        drawFrom
+            (array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ])
+            [| 0.3; -0.2; 0.1; 0.5 |]
+            0.6
+            (stream 3UL)
+            3
+
     let options = LocalOptimizerOptions(Samples = 2000, Adam = AdamOptions(LearningRate = 5e-3))
     let optimum = optimize options model (FactorizedGaussian(cpu, 3)) (observe cpu rows)
     let mean, logVariance = optimum.Lambda[0].ToArray(), optimum.Lambda[1].ToArray()
@@ -47,12 +58,14 @@ let ``the optimum of a correlated linear-Gaussian model is the exact mean and th
 
     for i in 0..2 do
         let exact = model.PosteriorMean rows[i]
+
         for j in 0..2 do
             Assert.That(mean[3 * i + j], within (sqrt (2.0 * missing * covariance[j, j])) exact[j])
             Assert.That(logVariance[3 * i + j], within (sqrt (4.0 * missing)) (log variance[j]))
 
         let shortfall =
-            model.ExactElbo(rows[i], exact, variance) - model.ExactElbo(rows[i], mean[3 * i .. 3 * i + 2], Array.map exp logVariance[3 * i .. 3 * i + 2])
+            model.ExactElbo(rows[i], exact, variance)
+            - model.ExactElbo(rows[i], mean[3 * i .. 3 * i + 2], Array.map exp logVariance[3 * i .. 3 * i + 2])
 
         Assert.That(shortfall, Is.InRange(0.0, missing))
 
@@ -90,9 +103,21 @@ let ``checks, patience and the λ that is kept follow the rule of the paper`` ()
             keptEarlier <- keptEarlier + 1
 
         let options =
-            LocalOptimizerOptions(Samples = 2, Adam = AdamOptions(LearningRate = rate), StepsPerCheck = perCheck, Patience = patience, MaximumSteps = 400)
+            LocalOptimizerOptions(
+                Samples = 2,
+                Adam = AdamOptions(LearningRate = rate),
+                StepsPerCheck = perCheck,
+                Patience = patience,
+                MaximumSteps = 400
+            )
 
-        let optimum = optimize options (indifferent reference) (StartingAt(reference, 3.0, 1.0)) (observe reference [| [| 0.3 |] |])
+        let optimum =
+            optimize
+                options
+                (indifferent reference)
+                (StartingAt(reference, 3.0, 1.0))
+                (observe reference [| [| 0.3 |] |])
+
         Assert.That(optimum.Steps, equalTo [| t |], $"rate {rate}")
         Assert.That(optimum.ConvergedCount, equalTo (if failures = patience then 1 else 0))
         Assert.That(optimum.Lambda[0].ToDouble(), within 1e-8 best[0])
@@ -103,7 +128,13 @@ let ``checks, patience and the λ that is kept follow the rule of the paper`` ()
 [<Test>]
 let ``a constant objective is left after one check and ten failures`` () =
     // Started at the optimum: every check equals the first and none beats it. 100 steps a check, patience 10, by default.
-    let optimum = optimize (LocalOptimizerOptions(Samples = 1)) (indifferent reference) (FactorizedGaussian(reference, 1)) (repeated reference 3 [| 0.2 |])
+    let optimum =
+        optimize
+            (LocalOptimizerOptions(Samples = 1))
+            (indifferent reference)
+            (FactorizedGaussian(reference, 1))
+            (repeated reference 3 [| 0.2 |])
+
     Assert.That(optimum.Steps, equalTo [| 1100; 1100; 1100 |])
     Assert.That(optimum.ConvergedCount, equalTo 3)
     Assert.That(optimum.Lambda[0].ToArray(), equalTo [| 0.0; 0.0; 0.0 |])
@@ -111,7 +142,14 @@ let ``a constant objective is left after one check and ten failures`` () =
 [<Test>]
 let ``the limit on steps ends what still improves, with the λ of the last steps`` () =
     let family = StartingAt(reference, 3.0, 0.0)
-    let run limit = optimize (LocalOptimizerOptions(Samples = 1, StepsPerCheck = 10, MaximumSteps = limit)) (indifferent reference) family (observe reference [| [| 0.2 |] |])
+
+    let run limit =
+        optimize
+            (LocalOptimizerOptions(Samples = 1, StepsPerCheck = 10, MaximumSteps = limit))
+            (indifferent reference)
+            family
+            (observe reference [| [| 0.2 |] |])
+
     let twenty = run 20
     Assert.That(twenty.Steps, equalTo [| 20 |])
     Assert.That(twenty.ConvergedCount, equalTo 0)
@@ -122,14 +160,28 @@ let ``the limit on steps ends what still improves, with the λ of the last steps
 
 let private decoder = DenseModel(cpu, 3, [| 17 |], 21, Activation.Elu, OutputKind.Bernoulli, stream 2UL)
 let private images = Array.init 6 (fun i -> Array.init 21 (fun j -> float ((stream 6UL).At(i).Below(2, int64 j))))
-let private short = LocalOptimizerOptions(Samples = 33, StepsPerCheck = 10, Patience = 1, MaximumSteps = 60, Adam = AdamOptions(LearningRate = 0.05))
+
+let private short =
+    LocalOptimizerOptions(
+        Samples = 33,
+        StepsPerCheck = 10,
+        Patience = 1,
+        MaximumSteps = 60,
+        Adam = AdamOptions(LearningRate = 0.05)
+    )
+
 let private rowsOf (optimum: LocalOptimum) i =
     Array.concat [ for block in optimum.Lambda.Blocks -> bits (block.ToArray()[3 * i .. 3 * i + 2]) ]
 
 [<Test>]
 let ``a datapoint's optimum depends on no other datapoint, their order or the number of threads`` () =
     let run threads (rows: int[]) =
-        withThreads threads (fun () -> optimize short decoder (FactorizedGaussian(cpu, 3)) (observeAs cpu (Array.map ((+) 100) rows) [| for r in rows -> images[r] |]))
+        withThreads threads (fun () ->
+            optimize
+                short
+                decoder
+                (FactorizedGaussian(cpu, 3))
+                (observeAs cpu (Array.map ((+) 100) rows) [| for r in rows -> images[r] |]))
 
     let all = run 1 [| 0..5 |]
     Assert.That(Array.distinct [| for i in 0..5 -> rowsOf all i |], Has.Length.EqualTo 6)
@@ -156,21 +208,36 @@ let ``another datapoint index or seed gives other noise`` () =
 let ``the model is not changed, and progress counts the datapoints`` () =
     let before = bitsOf decoder.Parameters
     let told = Collections.Concurrent.ConcurrentBag<int>()
-    LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, (fun count -> told.Add count)) |> ignore
+
+    LocalOptimizer(short)
+        .Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, (fun count -> told.Add count))
+    |> ignore
+
     Assert.That(bitsOf decoder.Parameters, equalTo before)
     Assert.That(Seq.sort told, equalTo [ 1..6 ])
 
 [<Test>]
 let ``an objective that is not finite is told with its datapoint and step`` () =
     let x = observeAs reference [| 40; 41 |] [| [| 0.5 |]; [| nan |] |]
-    let message = messageOf<GapLabException> (fun () -> optimize (LocalOptimizerOptions()) (golden reference) (FactorizedGaussian(reference, 1)) x |> ignore)
-    Assert.That(message, equalTo "Local optimisation: the ELBO of datapoint 41 is NaN at step 0; use a smaller step size.")
+
+    let message =
+        messageOf<GapLabException>(fun () ->
+            optimize (LocalOptimizerOptions()) (golden reference) (FactorizedGaussian(reference, 1)) x |> ignore)
+
+    Assert.That(
+        message,
+        equalTo "Local optimisation: the ELBO of datapoint 41 is NaN at step 0; use a smaller step size."
+    )
 
 [<Test>]
 let ``cancellation stops it`` () =
     use cancelled = new CancellationTokenSource()
     cancelled.Cancel()
 
-    Assert.Catch<OperationCanceledException>(Action(fun () ->
-        LocalOptimizer(short).Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, null, cancelled.Token) |> ignore))
+    Assert.Catch<OperationCanceledException>(
+        Action(fun () ->
+            LocalOptimizer(short)
+                .Optimize(decoder, FactorizedGaussian(cpu, 3), observe cpu images, stream 1UL, null, cancelled.Token)
+            |> ignore)
+    )
     |> ignore

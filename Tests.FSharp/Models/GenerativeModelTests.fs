@@ -9,17 +9,19 @@ open GapLab.Distributions
 open GapLab.Models
 open GapLab.Tests.Models.ModelFixtures
 
-let private dense device output seed =
-    DenseModel(device, 2, [| 3; 4 |], 5, Activation.Tanh, output, stream seed)
+let private dense device output seed = DenseModel(device, 2, [| 3; 4 |], 5, Activation.Tanh, output, stream seed)
 
 /// z [B, S, n] of normals.
 let private latents device (b: int) (s: int) (n: int) seed =
     Latents [| Tensor.Normal(device, stream seed, ReadOnlySpan [| 0 .. b - 1 |], 0, 0, Shape(s, n)) |]
 
-let private binary b d seed = Array.init b (fun i -> Array.init d (fun j -> float ((stream seed).At(i).Below(2, int64 j))))
+let private binary b d seed =
+    Array.init b (fun i -> Array.init d (fun j -> float ((stream seed).At(i).Below(2, int64 j))))
 
 [<Property(MaxTest = 50)>]
-let ``the joint log-density of a linear-Gaussian model is the dense one, for every datapoint and sample`` (seed: uint64) =
+let ``the joint log-density of a linear-Gaussian model is the dense one, for every datapoint and sample``
+    (seed: uint64)
+    =
     let m = randomModel seed
     use _scope = MemoryScope.Enter()
     let n, d = Array2D.length2 m.Weight, m.X.Length
@@ -32,7 +34,10 @@ let ``the joint log-density of a linear-Gaussian model is the dense one, for eve
         (fun k ->
             let x, z = rows[k / 3], zs[k * n .. k * n + n - 1]
             let residual i = x[i] - m.Bias[i] - Seq.sum (Seq.mapi (fun j zj -> m.Weight[i, j] * zj) z)
-            let output = Seq.sumBy (fun i -> residual i ** 2.0 / m.Noise + log (2.0 * Math.PI * m.Noise)) [ 0 .. d - 1 ]
+
+            let output =
+                Seq.sumBy (fun i -> residual i ** 2.0 / m.Noise + log (2.0 * Math.PI * m.Noise)) [ 0 .. d - 1 ]
+
             let prior = Array.sumBy (fun zj -> zj * zj + log (2.0 * Math.PI)) z
             abs (obtained[k] + 0.5 * (output + prior)) < 1e-10 * (1.0 + abs obtained[k]))
         [ 0..5 ]
@@ -46,7 +51,13 @@ let ``a decoder's likelihood does not depend on the batch or the number of sampl
 
     for i in 0..3 do
         let zi = z[0].ToArray()[i * 12 .. i * 12 + 11]
-        let one = model.LogLikelihood(observe cpu [| rows[i] |], Latents [| Tensor.Create(cpu, Shape(1, 6, 2), ReadOnlySpan zi) |])
+
+        let one =
+            model.LogLikelihood(
+                observe cpu [| rows[i] |],
+                Latents [| Tensor.Create(cpu, Shape(1, 6, 2), ReadOnlySpan zi) |]
+            )
+
         Assert.That(bits (one.ToArray()), equalTo (bits all[i * 6 .. i * 6 + 5]))
 
 [<Test>]
@@ -89,5 +100,9 @@ let ``samples of the prior are the standard normals of the noise`` () =
 let ``data of another size are refused`` () =
     use _scope = MemoryScope.Enter()
     let model = dense reference OutputKind.Bernoulli 3UL
-    let message = messageOf<ShapeException> (fun () -> model.LogLikelihood(observe reference (binary 2 4 1UL), latents reference 2 3 2 9UL) |> ignore)
+
+    let message =
+        messageOf<ShapeException>(fun () ->
+            model.LogLikelihood(observe reference (binary 2 4 1UL), latents reference 2 3 2 9UL) |> ignore)
+
     Assert.That(message, Does.Contain "5")

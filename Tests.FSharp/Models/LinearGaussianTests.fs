@@ -51,7 +51,12 @@ let ``in one dimension evidence, posterior and ELBO are the integrals they stand
     let mean = integrate (fun z -> z * joint z) / evidence
     Assert.That(model.LogMarginal [| x |], within 1e-12 (log evidence))
     Assert.That((model.PosteriorMean [| x |])[0], within 1e-12 mean)
-    Assert.That(model.PosteriorCovariance()[0, 0], within 1e-12 (integrate (fun z -> (z - mean) ** 2.0 * joint z) / evidence))
+
+    Assert.That(
+        model.PosteriorCovariance()[0, 0],
+        within 1e-12 (integrate (fun z -> (z - mean) ** 2.0 * joint z) / evidence)
+    )
+
     let logJoint z = -0.5 * (z * z + (x - w * z - b) ** 2.0 / s + log s) - log (2.0 * Math.PI)
     let logQ z = -0.5 * ((z - 0.9) ** 2.0 / 0.4 + log (2.0 * Math.PI * 0.4))
     let elbo = integrate (fun z -> normal 0.9 0.4 z * (logJoint z - logQ z))
@@ -59,12 +64,16 @@ let ``in one dimension evidence, posterior and ELBO are the integrals they stand
 
 [<Test>]
 let ``in two dimensions evidence, posterior covariance and ELBO are the integrals they stand for`` () =
-    let w, b, s, x = array2D [ [ 1.0; 0.8 ]; [ -0.3; 0.6 ]; [ 0.9; 1.1 ] ], [| 0.1; -0.4; 0.2 |], 0.7, [| 0.9; -0.5; 1.4 |]
+    let w, b, s, x =
+        array2D [ [ 1.0; 0.8 ]; [ -0.3; 0.6 ]; [ 0.9; 1.1 ] ], [| 0.1; -0.4; 0.2 |], 0.7, [| 0.9; -0.5; 1.4 |]
+
     let model = LinearGaussian(reference, w, b, s)
 
     let logJoint z0 z1 =
         let residual i = x[i] - w[i, 0] * z0 - w[i, 1] * z1 - b[i]
-        -0.5 * (z0 * z0 + z1 * z1 + Seq.sumBy (fun i -> residual i ** 2.0) [ 0..2 ] / s + 3.0 * log s) - 2.5 * log (2.0 * Math.PI)
+
+        -0.5 * (z0 * z0 + z1 * z1 + Seq.sumBy (fun i -> residual i ** 2.0) [ 0..2 ] / s + 3.0 * log s)
+        - 2.5 * log (2.0 * Math.PI)
 
     // A grid of step 0.05: the trapezoid rule's error for Gaussians of deviation above 0.4 is below 1e-12.
     let h = 0.05
@@ -98,7 +107,9 @@ let ``the posterior is the joint Gaussian conditioned on x`` (seed: uint64) =
     let mean, conditional = gain * (x - b), Matrix<float>.Build.DenseIdentity w.ColumnCount - gain * w
     let model = m.On reference
     let obtained = Matrix<float>.Build.DenseOfArray(model.PosteriorCovariance())
-    Array.forall2 (close 1e-8) (model.PosteriorMean m.X) (mean.ToArray()) && (obtained - conditional).L2Norm() < 1e-8
+
+    Array.forall2 (close 1e-8) (model.PosteriorMean m.X) (mean.ToArray())
+    && (obtained - conditional).L2Norm() < 1e-8
 
 [<Property(MaxTest = 200)>]
 let ``the exact ELBO is log p(x) less the divergence of q from the posterior`` (seed: uint64) =
@@ -109,9 +120,18 @@ let ``the exact ELBO is log p(x) less the divergence of q from the posterior`` (
     let mean = Array.init n (fun j -> s.At(7).Normal(int64 j))
     let variance = Array.init n (fun j -> exp (s.At(8).Normal(int64 j)))
     let sigma = Matrix<float>.Build.DenseOfArray(model.PosteriorCovariance())
-    let inverse, d = sigma.LU().Inverse(), Vector<float>.Build.DenseOfArray mean - Vector<float>.Build.DenseOfArray(model.PosteriorMean m.X)
+
+    let inverse, d =
+        sigma.LU().Inverse(),
+        Vector<float>.Build.DenseOfArray mean - Vector<float>.Build.DenseOfArray(model.PosteriorMean m.X)
+
     let diagonal = Matrix<float>.Build.DenseOfDiagonalArray variance
-    let kl = 0.5 * ((inverse * diagonal).Trace() + d.DotProduct(inverse * d) - float n + log (sigma.LU().Determinant) - Array.sumBy log variance)
+
+    let kl =
+        0.5
+        * ((inverse * diagonal).Trace() + d.DotProduct(inverse * d) - float n + log (sigma.LU().Determinant)
+           - Array.sumBy log variance)
+
     close 1e-8 (model.ExactElbo(m.X, mean, variance)) (model.LogMarginal m.X - kl)
 
 [<Property(MaxTest = 200)>]
@@ -121,13 +141,17 @@ let ``no factorised Gaussian beats the optimal one, which misses log p(x) by the
     let mean, variance = model.PosteriorMean m.X, model.OptimalFactorizedVariance()
     let best = model.ExactElbo(m.X, mean, variance)
     let s = stream seed
+
     let perturbed scale =
         let mean = Array.mapi (fun j v -> v + scale * s.At(7).Normal(int64 j)) mean
         let variance = Array.mapi (fun j v -> v * exp (scale * s.At(8).Normal(int64 j))) variance
         model.ExactElbo(m.X, mean, variance)
 
     let gap = model.FactorizedApproximationGap()
-    close 1e-9 (model.LogMarginal m.X - best) gap && gap >= -1e-12 && List.forall (fun scale -> perturbed scale < best) [ 0.01; 0.1; 1.0 ]
+
+    close 1e-9 (model.LogMarginal m.X - best) gap
+    && gap >= -1e-12
+    && List.forall (fun scale -> perturbed scale < best) [ 0.01; 0.1; 1.0 ]
 
 [<Test>]
 let ``an uncorrelated posterior has no approximation gap, a correlated one has`` () =
@@ -139,9 +163,13 @@ let ``an uncorrelated posterior has no approximation gap, a correlated one has``
 
 [<Test>]
 let ``what cannot be a linear-Gaussian model is refused`` () =
-    let shape = messageOf<ShapeException> (fun () -> LinearGaussian(cpu, array2D [ [ 1.0 ]; [ 2.0 ] ], [| 0.0 |], 0.5) |> ignore)
+    let shape =
+        messageOf<ShapeException>(fun () -> LinearGaussian(cpu, array2D [ [ 1.0 ]; [ 2.0 ] ], [| 0.0 |], 0.5) |> ignore)
+
     Assert.That(shape, Does.Contain("2 rows").And.Contains("1 numbers"))
 
     for s in [ 0.0; -1.0; nan ] do
-        let message = messageOf<GapLabException> (fun () -> LinearGaussian(cpu, array2D [ [ 1.0 ] ], [| 0.0 |], s) |> ignore)
+        let message =
+            messageOf<GapLabException>(fun () -> LinearGaussian(cpu, array2D [ [ 1.0 ] ], [| 0.0 |], s) |> ignore)
+
         Assert.That(message, Does.Contain("noise variance must be positive"))

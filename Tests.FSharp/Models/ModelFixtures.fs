@@ -50,14 +50,23 @@ let meanAndError (values: float[]) =
 
 /// Four standard errors: of all correct implementations, one in 16,000 fails such a check.
 let agrees (what: string) (expected: float) (value: float, error: float) =
-    Assert.That(value, Is.EqualTo(expected).Within(4.0 * error), $"{what}: {value} with standard error {error}, expected {expected}")
+    Assert.That(
+        value,
+        Is.EqualTo(expected).Within(4.0 * error),
+        $"{what}: {value} with standard error {error}, expected {expected}"
+    )
 
 /// p(z) = N(0, 1), p(x | z) = N(1.3 z, 0.5): the model of the golden values.
 let golden device = LinearGaussian(device, array2D [ [ 1.3 ] ], [| 0.0 |], 0.5)
 
 /// Three latent variables with a strongly correlated posterior, four outputs.
 let correlated device =
-    LinearGaussian(device, array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ], [| 0.3; -0.2; 0.1; 0.5 |], 0.6)
+    LinearGaussian(
+        device,
+        array2D [ [ 1.0; 0.8; 0.1 ]; [ 0.9; 1.1; -0.3 ]; [ -0.2; 0.5; 0.7 ]; [ 0.4; -0.6; 1.2 ] ],
+        [| 0.3; -0.2; 0.1; 0.5 |],
+        0.6
+    )
 
 /// A LinearGaussian with what made it.
 type RandomModel =
@@ -89,18 +98,25 @@ let drawFrom (weight: float[,]) (bias: float[]) noise (s: RandomStream) count =
 
 /// Rows as a batch; row i is datapoint indices[i].
 let observeAs (device: Device) (indices: int[]) (rows: float[][]) =
-    DenseObservations(Tensor.Create(device, Shape(rows.Length, rows[0].Length), ReadOnlySpan(Array.concat rows)), Nullable(ReadOnlyMemory indices)) :> Observations
+    DenseObservations(
+        Tensor.Create(device, Shape(rows.Length, rows[0].Length), ReadOnlySpan(Array.concat rows)),
+        Nullable(ReadOnlyMemory indices)
+    )
+    :> Observations
 
 let observe device rows = observeAs device [| 0 .. Array.length rows - 1 |] rows
 
 /// One datapoint many times under different indices: independent repetitions of an experiment in one call.
 let repeated device count (row: float[]) = observe device (Array.replicate count row)
 
-let matrixOf device (rows: float[][]) = Tensor.Create(device, Shape(rows.Length, rows[0].Length), ReadOnlySpan(Array.concat rows))
+let matrixOf device (rows: float[][]) =
+    Tensor.Create(device, Shape(rows.Length, rows[0].Length), ReadOnlySpan(Array.concat rows))
 
 /// λ = [μ, log σ²], the same for every datapoint.
 let sameLambda device count (mean: float[]) (variance: float[]) =
-    LocalParameters [| matrixOf device (Array.replicate count mean); matrixOf device (Array.replicate count (Array.map log variance)) |]
+    LocalParameters
+        [| matrixOf device (Array.replicate count mean)
+           matrixOf device (Array.replicate count (Array.map log variance)) |]
 
 /// log N(x; m, Σ) by the LU decomposition of the dense covariance.
 let logNormal (m: Vector<float>) (sigma: Matrix<float>) (x: Vector<float>) =

@@ -76,15 +76,7 @@ let ``the printed formulas are central differences of the objective`` (seed: int
 /// A decoder that ignores z, so that only the prior and the entropy act: weights of zero.
 let private deaf () =
     let model =
-        DenseModel(
-            device,
-            2,
-            [||],
-            3,
-            Activation.Tanh,
-            OutputKind.Bernoulli,
-            RandomStream(1UL, RandomPurpose.Test)
-        )
+        DenseModel(device, 2, [||], 3, Activation.Tanh, OutputKind.Bernoulli, RandomStream(1UL, RandomPurpose.Test))
 
     model.Parameters[0].Assign(Tensor.Filled(device, model.Parameters[0].Shape, 0.0))
     model

@@ -140,7 +140,10 @@ let private hierarchy count =
     let family =
         { new VariationalFamily(ParameterSet device) with
             member _.Name = "independent levels"
-            member _.LocalBlocks = [| LocalBlock("m1", 2); LocalBlock("v1", 2); LocalBlock("m2", 2); LocalBlock("v2", 2) |]
+
+            member _.LocalBlocks =
+                [| LocalBlock("m1", 2); LocalBlock("v1", 2); LocalBlock("m2", 2); LocalBlock("v2", 2) |]
+
             member _.InitialLocalParameters _ = failwith "not used"
 
             member _.Sample(lambda, _, noise) =

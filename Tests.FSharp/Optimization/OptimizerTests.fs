@@ -33,8 +33,7 @@ let private threeSteps (make: Tensor list -> Optimizer) together =
     let values lane n = Array.init n (fun i -> sin (float (i + lane)))
     let parameters = sizes |> List.mapi (fun lane n -> vector CpuDevice.Instance (values lane n))
 
-    let groups =
-        if together then [ parameters ] else parameters |> List.map List.singleton
+    let groups = if together then [ parameters ] else parameters |> List.map List.singleton
 
     for group in groups do
         let optimizer = make group

@@ -16,15 +16,17 @@ let repository =
     search (DirectoryInfo AppContext.BaseDirectory)
 
 /// What a script printed and how it ended.
-type Outcome =
-    { ExitCode: int
-      Output: string
-      Error: string }
+type Outcome = { ExitCode: int; Output: string; Error: string }
 
 /// Runs `dotnet fsi SCRIPT ARGUMENTS` as a user would. GAPLAB_DATA is what `data` says: nothing by default.
 let runIn (folder: string) (data: string option) (script: string) (arguments: string list) =
     let start =
-        ProcessStartInfo("dotnet", WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true)
+        ProcessStartInfo(
+            "dotnet",
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
 
     for argument in [ "fsi"; script ] @ arguments do
         start.ArgumentList.Add argument
@@ -36,9 +38,7 @@ let runIn (folder: string) (data: string option) (script: string) (arguments: st
     let output = running.StandardOutput.ReadToEnd()
     running.WaitForExit()
 
-    { ExitCode = running.ExitCode
-      Output = output
-      Error = error.Result }
+    { ExitCode = running.ExitCode; Output = output; Error = error.Result }
 
 let run = runIn repository None
 

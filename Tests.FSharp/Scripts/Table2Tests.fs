@@ -21,12 +21,10 @@ let ``an unknown option is refused and help is pointed to`` () =
     table2 [ "--bogus"; "3" ] |> refuses [ "'--bogus'"; "Scripts/table2.fsx help" ]
 
 [<Test>]
-let ``a value of the wrong type is refused`` () =
-    table2 [ "--seed"; "first" ] |> refuses [ "--seed"; "'first'" ]
+let ``a value of the wrong type is refused`` () = table2 [ "--seed"; "first" ] |> refuses [ "--seed"; "'first'" ]
 
 [<Test>]
-let ``zero threads are refused`` () =
-    table2 [ "--threads"; "0" ] |> refuses [ "--threads"; "0" ]
+let ``zero threads are refused`` () = table2 [ "--threads"; "0" ] |> refuses [ "--threads"; "0" ]
 
 [<Test>]
 let ``an output file that could not be written is refused before any work`` () =
@@ -52,8 +50,7 @@ let ``a truncated file is refused`` () =
         for name in [ "train-labels-idx1-ubyte"; "t10k-images-idx3-ubyte"; "t10k-labels-idx1-ubyte" ] do
             File.WriteAllBytes(Path.Combine(folder, name), bytes)
 
-        table2 [ "--dataset"; "mnist"; "--data"; folder ]
-        |> refuses [ "train-images-idx3-ubyte"; "cut off" ])
+        table2 [ "--dataset"; "mnist"; "--data"; folder ] |> refuses [ "train-images-idx3-ubyte"; "cut off" ])
 
 [<Test>]
 let ``an altered file is refused`` () =
@@ -116,7 +113,11 @@ let ``the smoke preset gives the same digits for one and two threads, and gaps t
         Assert.That((lines 2 = one), Is.True, "the tables differ")
 
         let value (name: string) =
-            let line = one |> Array.find (fun line -> line.StartsWith(name, StringComparison.Ordinal) && line.Contains ",training points,")
+            let line =
+                one
+                |> Array.find (fun line ->
+                    line.StartsWith(name, StringComparison.Ordinal) && line.Contains ",training points,")
+
             float (line.Split(',')[2])
 
         let sum = value "approximation gap" + value "amortization gap"

@@ -18,7 +18,8 @@ let private large: (string * (unit -> float[])) list =
 
     [ "MatrixProduct",
       fun () ->
-          run cpu [ F32, x; F32, w ] (F32, m * n) (fun s -> cpu.MatrixProduct(s[0], false, s[1], true, null, s[2], m, n, k))
+          run cpu [ F32, x; F32, w ] (F32, m * n) (fun s ->
+              cpu.MatrixProduct(s[0], false, s[1], true, null, s[2], m, n, k))
       "MatrixProduct of transposed",
       fun () ->
           run cpu [ F32, x; F32, wide ] (F32, k * n) (fun s ->

@@ -263,4 +263,5 @@ let ``what the CPU device only computes in float32 is refused in float64`` () =
     refuses (fun () -> cpu.BernoulliLogLikelihood(x.Storage, x.Storage, 1, x.Storage, 2, 2))
 
     refuses (fun () ->
-        let step = AdamStep(1, 0, 0, 0, 1, 1) in cpu.Adam(&step, ReadOnlySpan [| ParameterUpdate(x.Storage, x.Storage, x.Storage, x.Storage) |]))
+        let step = AdamStep(1, 0, 0, 0, 1, 1) in
+        cpu.Adam(&step, ReadOnlySpan [| ParameterUpdate(x.Storage, x.Storage, x.Storage, x.Storage) |]))

@@ -10,29 +10,46 @@ open GapLab.Tensors
 open GapLab.Tensors.Cpu
 
 type Case =
-    { M: int
-      N: int
-      K: int
-      TransA: bool
-      TransB: bool
-      Accumulate: bool
-      /// Unused numbers at the end of every row of A, B and C.
-      Gap: int
-      Bias: bool
-      Activation: Activation }
+    {
+        M: int
+        N: int
+        K: int
+        TransA: bool
+        TransB: bool
+        Accumulate: bool
+        /// Unused numbers at the end of every row of A, B and C.
+        Gap: int
+        Bias: bool
+        Activation: Activation
+    }
 
 let plain m n k =
-    { M = m; N = n; K = k; TransA = false; TransB = false; Accumulate = false; Gap = 0; Bias = false; Activation = Activation.Identity }
+    { M = m
+      N = n
+      K = k
+      TransA = false
+      TransB = false
+      Accumulate = false
+      Gap = 0
+      Bias = false
+      Activation = Activation.Identity }
 
-type Operands = { A: float32[]; Lda: int; B: float32[]; Ldb: int; C: float32[]; Ldc: int; Shift: float32[] }
+type Operands =
+    { A: float32[]
+      Lda: int
+      B: float32[]
+      Ldb: int
+      C: float32[]
+      Ldc: int
+      Shift: float32[] }
 
-let private fill (random: Random) length =
-    Array.init length (fun _ -> float32 (random.NextDouble() * 2.0 - 1.0))
+let private fill (random: Random) length = Array.init length (fun _ -> float32 (random.NextDouble() * 2.0 - 1.0))
 
 let operands seed case =
     let random = Random(seed)
     let rowsA, lengthA = if case.TransA then case.K, case.M else case.M, case.K
     let rowsB, lengthB = if case.TransB then case.N, case.K else case.K, case.N
+
     { Lda = lengthA + case.Gap
       A = fill random (rowsA * (lengthA + case.Gap) + 1)
       Ldb = lengthB + case.Gap
@@ -44,14 +61,18 @@ let operands seed case =
 /// The definition: one chain of fused multiply-adds per output, k ascending, then the bias. No activation.
 let expected case o =
     let c = Array.copy o.C
+
     for i in 0 .. case.M - 1 do
         for j in 0 .. case.N - 1 do
             let mutable sum = if case.Accumulate then c[i * o.Ldc + j] else 0.0f
+
             for k in 0 .. case.K - 1 do
                 let a = if case.TransA then o.A[k * o.Lda + i] else o.A[i * o.Lda + k]
                 let b = if case.TransB then o.B[j * o.Ldb + k] else o.B[k * o.Ldb + j]
                 sum <- MathF.FusedMultiplyAdd(a, b, sum)
+
             c[i * o.Ldc + j] <- if case.Bias then sum + o.Shift[j] else sum
+
     c
 
 /// C by MatrixProduct, with B packed beforehand when `packed` is set; numbers between rows are part of the result.
@@ -63,13 +84,38 @@ let computed packed case o =
     use shift = fixed o.Shift
     let bias = if case.Bias then shift else NativePtr.nullPtr
     let epilogue = Epilogue(bias, case.Activation)
+
     if packed then
         use matrix = new PackedMatrix(case.K, case.N, b, nativeint o.Ldb, case.TransB)
-        MatrixProduct.Multiply(a, nativeint o.Lda, case.TransA, matrix, p, nativeint o.Ldc, case.M, case.Accumulate, epilogue)
+
+        MatrixProduct.Multiply(
+            a,
+            nativeint o.Lda,
+            case.TransA,
+            matrix,
+            p,
+            nativeint o.Ldc,
+            case.M,
+            case.Accumulate,
+            epilogue
+        )
     else
         MatrixProduct.Multiply(
-            a, nativeint o.Lda, case.TransA, b, nativeint o.Ldb, case.TransB, p, nativeint o.Ldc,
-            case.M, case.N, case.K, case.Accumulate, epilogue)
+            a,
+            nativeint o.Lda,
+            case.TransA,
+            b,
+            nativeint o.Ldb,
+            case.TransB,
+            p,
+            nativeint o.Ldc,
+            case.M,
+            case.N,
+            case.K,
+            case.Accumulate,
+            epilogue
+        )
+
     c
 
 let private sets =
@@ -80,6 +126,7 @@ let private sets =
 /// Runs the work with given kernels, threads and lengths of a block, and puts the defaults back.
 let private configured (kernels: MicroKernelSet) threads depth rows work =
     let before = MicroKernelSet.Current, WorkerPool.Threads, MatrixProduct.MaxDepth, MatrixProduct.MaxRows
+
     try
         MicroKernelSet.Current <- kernels
         WorkerPool.Threads <- threads
@@ -98,8 +145,11 @@ let bits (x: float32[]) = Array.map BitConverter.SingleToInt32Bits x
 let private check packed case =
     let o = operands (case.M + 100 * case.N + 10000 * case.K) case
     let actual = computed packed case o
+
     if bits actual <> bits (expected case o) then
-        Assert.Fail($"packed = %b{packed}, threads = {WorkerPool.Threads}, width = {MicroKernelSet.Current.Width}: %A{case}")
+        Assert.Fail(
+            $"packed = %b{packed}, threads = {WorkerPool.Threads}, width = {MicroKernelSet.Current.Width}: %A{case}"
+        )
 
 let private equal (expected: 'a[]) (actual: 'a[]) = Assert.That<'a[]>(actual, Is.EqualTo(box expected))
 
@@ -115,12 +165,14 @@ type ``Matrix product``() =
                   s, 1 + (s * 37) % 70, 1 + (s * 23) % 70
                   1 + (s * 23) % 70, s, 1 + (s * 37) % 70
                   1 + (s * 37) % 70, 1 + (s * 23) % 70, s ]
+
         for _, kernels in sets do
             configured kernels 1 288 192 (fun () ->
                 for m, n, k in shapes do
                     for transA, transB in transpositions do
                         for packed in [ false; true ] do
-                            check packed
+                            check
+                                packed
                                 { plain m n k with
                                     TransA = transA
                                     TransB = transB
@@ -138,8 +190,10 @@ type ``Matrix product``() =
                         for n in [ 1; 15; 16; 17; 31; 32; 33; 97 ] do
                             for k in [ 1; 16; 17; 18; 34; 35 ] do
                                 let transA, transB = transpositions[(m + n + k) % 4]
+
                                 for accumulate in [ false; true ] do
-                                    check (k % 3 = 0)
+                                    check
+                                        (k % 3 = 0)
                                         { plain m n k with
                                             TransA = transA
                                             TransB = transB
@@ -170,12 +224,14 @@ type ``Matrix product``() =
     [<Test>]
     member _.``equals the scalar chain when op(B) is packed in slices``() =
         let before = MatrixProduct.MaxPacked
+
         try
             for _, kernels in sets do
                 for threads in [ 1; 2 ] do
                     configured kernels threads 288 192 (fun () ->
                         // Slices of two panels; more than 256 rows select packing whatever the layout.
                         MatrixProduct.MaxPacked <- 2 * kernels.Columns * 40
+
                         for n in [ 2 * kernels.Columns; 2 * kernels.Columns + 1; 7 * kernels.Columns + 5 ] do
                             for transA, transB in transpositions do
                                 check false { plain 260 n 40 with TransA = transA; TransB = transB; Bias = true })
@@ -187,8 +243,11 @@ type ``Matrix product``() =
         let case = { plain 53 77 300 with Bias = true; Activation = Activation.Elu }
         let o = operands 5 case
         let all = computed false case o
+
         for i in 0 .. case.M - 1 do
-            let one = computed false { case with M = 1 } { o with A = o.A[i * o.Lda ..]; C = Array.zeroCreate (case.N + 1) }
+            let one =
+                computed false { case with M = 1 } { o with A = o.A[i * o.Lda ..]; C = Array.zeroCreate (case.N + 1) }
+
             equal (bits all[i * o.Ldc .. i * o.Ldc + case.N - 1]) (bits one[.. case.N - 1])
 
     [<Test>]
@@ -196,11 +255,13 @@ type ``Matrix product``() =
         // Computed in float64; the float32 functions are good to a few units in the last place.
         let exact activation (x: float32) =
             let x = float x
+
             match activation with
             | Activation.Elu -> if x > 0.0 then x else Math.Exp x - 1.0
             | Activation.Tanh -> Math.Tanh x
             | Activation.Sigmoid -> 1.0 / (1.0 + Math.Exp(-x))
             | _ -> x
+
         for _, kernels in sets do
             for activation in [ Activation.Identity; Activation.Elu; Activation.Tanh; Activation.Sigmoid ] do
                 for bias in [ false; true ] do
@@ -210,31 +271,48 @@ type ``Matrix product``() =
                             let o = operands n case
                             let sums = expected case o
                             let actual = computed false case o
+
                             for i in 0 .. case.M - 1 do
                                 for j in 0 .. n - 1 do
                                     let y = exact activation sums[i * o.Ldc + j]
                                     Assert.That(float actual[i * o.Ldc + j], Is.EqualTo(y).Within(1e-6))
-                                Assert.That(actual[i * o.Ldc + n], Is.EqualTo(o.C[i * o.Ldc + n]), "a number between rows"))
+
+                                Assert.That(
+                                    actual[i * o.Ldc + n],
+                                    Is.EqualTo(o.C[i * o.Ldc + n]),
+                                    "a number between rows"
+                                ))
 
     [<Test>]
     member _.``infinities, NaN and denormal numbers behave as IEEE 754 says``() =
-        let special = [| 0.0f; -0.0f; Single.Epsilon; 1e-40f; -1e-40f; 1e38f; -1e38f; infinityf; -infinityf; nanf; 1.0f; 1e-30f |]
+        let special =
+            [| 0.0f; -0.0f; Single.Epsilon; 1e-40f; -1e-40f; 1e38f; -1e38f; infinityf; -infinityf; nanf; 1.0f; 1e-30f |]
+
         for _, kernels in sets do
             for transA, transB in transpositions do
                 configured kernels 1 288 192 (fun () ->
                     let case = { plain 14 35 3 with TransA = transA; TransB = transB }
                     let o = operands 1 case
-                    let o = { o with A = Array.mapi (fun i _ -> special[(i * 7 + i / 12) % 12]) o.A; B = Array.mapi (fun i _ -> special[(i * 5 + i / 12) % 12]) o.B }
+
+                    let o =
+                        { o with
+                            A = Array.mapi (fun i _ -> special[(i * 7 + i / 12) % 12]) o.A
+                            B = Array.mapi (fun i _ -> special[(i * 5 + i / 12) % 12]) o.B }
+
                     for actual, definition in Array.zip (computed false case o) (expected case o) do
                         // The sign and payload of a NaN are not specified.
                         if Single.IsNaN definition then
                             Assert.That(Single.IsNaN actual)
                         else
-                            Assert.That(BitConverter.SingleToInt32Bits actual, Is.EqualTo(BitConverter.SingleToInt32Bits definition)))
+                            Assert.That(
+                                BitConverter.SingleToInt32Bits actual,
+                                Is.EqualTo(BitConverter.SingleToInt32Bits definition)
+                            ))
 
     [<Test>]
     member _.``without any k, C is zero or stays, and the epilogue still applies``() =
         let case = { plain 3 5 0 with Bias = true }
+
         for accumulate in [ false; true ] do
             for packed in [ false; true ] do
                 check packed { case with Accumulate = accumulate }
@@ -252,13 +330,16 @@ type ``Matrix product``() =
         let definition = bits (expected case o)
         use b = fixed o.B
         use matrix = new PackedMatrix(case.K, case.N, b, nativeint o.Ldb, false)
+
         let work _ =
             let c = Array.copy o.C
             use a = fixed o.A
             use p = fixed c
             MatrixProduct.Multiply(a, nativeint o.Lda, false, matrix, p, nativeint o.Ldc, case.M, false, Epilogue())
             bits c
+
         let results = Task.WhenAll(Array.init 8 (fun i -> Task.Run(fun () -> work i))).Result
+
         for result in results do
             equal definition result
 
@@ -272,10 +353,12 @@ type ``Matrix product``() =
         let matrix = new PackedMatrix(4, 4, b, 4n, false)
         matrix.Dispose()
         let mutable refused = false
+
         try
             MatrixProduct.Multiply(a, 4n, false, matrix, p, 4n, 4, false, Epilogue())
         with :? ObjectDisposedException ->
             refused <- true
+
         Assert.That(refused)
 
     [<Test>]
@@ -286,12 +369,31 @@ type ``Matrix product``() =
         use b = fixed o.B
         use p = fixed o.C
         use shift = fixed o.Shift
+
         configured MicroKernelSet.Current 2 288 192 (fun () ->
             let run () =
-                MatrixProduct.Multiply(a, 300n, false, b, 300n, true, p, 200n, 100, 200, 300, false, Epilogue(shift, Activation.Elu))
+                MatrixProduct.Multiply(
+                    a,
+                    300n,
+                    false,
+                    b,
+                    300n,
+                    true,
+                    p,
+                    200n,
+                    100,
+                    200,
+                    300,
+                    false,
+                    Epilogue(shift, Activation.Elu)
+                )
+
             for _ in 1..50 do
                 run ()
+
             let before = GC.GetAllocatedBytesForCurrentThread()
+
             for _ in 1..50 do
                 run ()
+
             Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.EqualTo(0L)))

@@ -13,7 +13,9 @@ let private reference = ReferenceDevice.Instance :> Device
 let private stream = RandomStream(5UL, RandomPurpose.Test)
 
 let private normal (device: Device) lane (sizes: int list) =
-    Tensor.Normal(device, stream, System.ReadOnlySpan [| 0 |], 0, lane, Shape(List.toArray sizes)).Reshape(Shape(List.toArray sizes))
+    Tensor
+        .Normal(device, stream, System.ReadOnlySpan [| 0 |], 0, lane, Shape(List.toArray sizes))
+        .Reshape(Shape(List.toArray sizes))
 
 let private pixels (device: Device) lane (sizes: int list) =
     let x = normal cpu lane sizes
@@ -33,7 +35,12 @@ let ``packed weights do not change a bit of a layer or of a gradient with respec
         inScope (fun () ->
             let x, g = normal cpu 1 [ rows; inputs ], normal cpu 2 [ rows; outputs ]
             let w, b = (normal cpu 3 [ outputs; inputs ]).ToOwned(), normal cpu 4 [ outputs ]
-            let results () = [| x.Linear(w, b, Activation.Elu).ToArray(); g.MatMul(w).ToArray(); x.MatMul(w, transposeOther = true).ToArray() |]
+
+            let results () =
+                [| x.Linear(w, b, Activation.Elu).ToArray()
+                   g.MatMul(w).ToArray()
+                   x.MatMul(w, transposeOther = true).ToArray() |]
+
             let plain = results ()
             w.Pack()
             equalFor $"{rows}x{inputs}x{outputs}" plain (results ()))
@@ -117,10 +124,20 @@ let ``the fused last layer can be differentiated twice`` () =
         let h = normal reference 1 [ 1; 2; 3 ]
         let w, b, x = normal reference 3 [ 4; 3 ], normal reference 4 [ 4 ], pixels reference 5 [ 1; 4 ]
         let v = normal reference 7 [ 1; 2; 3 ]
+
         let products (l: Tensor) =
             let u, direction, wanted = [| h |], [| v |], [| h; w; b |]
             let products = Array.zeroCreate 3
-            HessianVectorProduct.Of(l, System.ReadOnlySpan u, System.ReadOnlySpan direction, System.ReadOnlySpan wanted, System.Span(Array.zeroCreate 1), System.Span products)
+
+            HessianVectorProduct.Of(
+                l,
+                System.ReadOnlySpan u,
+                System.ReadOnlySpan direction,
+                System.ReadOnlySpan wanted,
+                System.Span(Array.zeroCreate 1),
+                System.Span products
+            )
+
             products |> Array.map (fun p -> p.ToArray())
 
         Array.iter2
@@ -132,6 +149,12 @@ let ``the fused last layer can be differentiated twice`` () =
 let ``shapes that do not fit are refused`` () =
     inScope (fun () ->
         let h, w, b, x = normal cpu 1 [ 1; 2; 3 ], normal cpu 3 [ 4; 3 ], normal cpu 4 [ 4 ], normal cpu 5 [ 1; 4 ]
-        throws<ShapeException> [ "LinearBernoulliLogLikelihood"; "[4, 3]" ] (fun () -> h.LinearBernoulliLogLikelihood(w, b, x.Reshape(2, 2)) |> ignore)
-        throws<ShapeException> [ "LinearBernoulliLogLikelihood" ] (fun () -> h.LinearBernoulliLogLikelihood(w, normal cpu 4 [ 3 ], x) |> ignore)
-        throws<ShapeException> [ "LinearBernoulliLogLikelihood" ] (fun () -> h.Reshape(2, 3).LinearBernoulliLogLikelihood(w, b, x) |> ignore))
+
+        throws<ShapeException> [ "LinearBernoulliLogLikelihood"; "[4, 3]" ] (fun () ->
+            h.LinearBernoulliLogLikelihood(w, b, x.Reshape(2, 2)) |> ignore)
+
+        throws<ShapeException> [ "LinearBernoulliLogLikelihood" ] (fun () ->
+            h.LinearBernoulliLogLikelihood(w, normal cpu 4 [ 3 ], x) |> ignore)
+
+        throws<ShapeException> [ "LinearBernoulliLogLikelihood" ] (fun () ->
+            h.Reshape(2, 3).LinearBernoulliLogLikelihood(w, b, x) |> ignore))

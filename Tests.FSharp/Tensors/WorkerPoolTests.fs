@@ -8,6 +8,7 @@ open GapLab.Tensors
 
 let private withThreads threads work =
     let before = WorkerPool.Threads
+
     try
         WorkerPool.Threads <- threads
         work ()
@@ -54,9 +55,14 @@ type ``Worker pool``() =
         withThreads 3 (fun () ->
             let outer = Array.zeroCreate<int> 20
             let inner = Array2D.zeroCreate<int> 20 10
-            WorkerPool.ForEach(20, (fun i ->
-                outer[i] <- Environment.CurrentManagedThreadId
-                WorkerPool.ForEach(10, (fun j -> inner[i, j] <- Environment.CurrentManagedThreadId))))
+
+            WorkerPool.ForEach(
+                20,
+                (fun i ->
+                    outer[i] <- Environment.CurrentManagedThreadId
+                    WorkerPool.ForEach(10, (fun j -> inner[i, j] <- Environment.CurrentManagedThreadId)))
+            )
+
             for i in 0..19 do
                 for j in 0..9 do
                     Assert.That(inner[i, j], Is.EqualTo(outer[i])))
@@ -65,15 +71,21 @@ type ``Worker pool``() =
     member _.``threads that use the pool at the same time all finish correctly``() =
         withThreads 3 (fun () ->
             let sums =
-                Task.WhenAll(
-                    Array.init 4 (fun _ ->
-                        Task.Run(fun () ->
-                            let mutable total = 0
-                            for _ in 1..500 do
-                                let parts = Array.zeroCreate<int> 10
-                                WorkerPool.ForEach(10, (fun i -> parts[i] <- i))
-                                total <- total + Array.sum parts
-                            total))).Result
+                Task
+                    .WhenAll(
+                        Array.init 4 (fun _ ->
+                            Task.Run(fun () ->
+                                let mutable total = 0
+
+                                for _ in 1..500 do
+                                    let parts = Array.zeroCreate<int> 10
+                                    WorkerPool.ForEach(10, (fun i -> parts[i] <- i))
+                                    total <- total + Array.sum parts
+
+                                total))
+                    )
+                    .Result
+
             Assert.That(sums, Is.All.EqualTo(500 * 45)))
 
     [<Test>]
@@ -82,10 +94,16 @@ type ``Worker pool``() =
             withThreads threads (fun () ->
                 for _ in 1..100 do
                     let started = ref 0
+
                     let failing i =
                         Interlocked.Increment started |> ignore
-                        if i >= 7 then invalidOp $"item {i}"
-                    let e = thrown<InvalidOperationException> (fun () -> WorkerPool.ForEach(10000, Action<int>(failing)))
+
+                        if i >= 7 then
+                            invalidOp $"item {i}"
+
+                    let e =
+                        thrown<InvalidOperationException>(fun () -> WorkerPool.ForEach(10000, Action<int>(failing)))
+
                     Assert.That(e.Message, Is.EqualTo "item 7")
                     Assert.That(e.StackTrace, Does.Contain "failing")
                     // Each thread can have taken at most one more item than those up to the first failure.
@@ -94,7 +112,7 @@ type ``Worker pool``() =
     [<Test>]
     member _.``works again after an exception``() =
         withThreads 2 (fun () ->
-            thrown<InvalidOperationException> (fun () -> WorkerPool.ForEach(3, (fun _ -> invalidOp "no"))) |> ignore
+            thrown<InvalidOperationException>(fun () -> WorkerPool.ForEach(3, (fun _ -> invalidOp "no"))) |> ignore
             let calls = Array.zeroCreate<int> 30
             WorkerPool.ForEach(30, (fun i -> calls[i] <- calls[i] + 1))
             Assert.That(calls, Is.All.EqualTo(1)))
@@ -105,21 +123,31 @@ type ``Worker pool``() =
             withThreads threads (fun () ->
                 use source = new CancellationTokenSource()
                 let started = ref 0
+
                 let work _ =
                     Interlocked.Increment started |> ignore
                     source.Cancel()
-                thrown<OperationCanceledException> (fun () -> WorkerPool.ForEach(1000, Action<int>(work), source.Token)) |> ignore
+
+                thrown<OperationCanceledException>(fun () -> WorkerPool.ForEach(1000, Action<int>(work), source.Token))
+                |> ignore
+
                 Assert.That(started.Value, Is.InRange(1, threads)))
 
     [<Test>]
     member _.``the number of threads is checked``() =
-        thrown<ArgumentOutOfRangeException> (fun () -> WorkerPool.Threads <- 0) |> ignore
+        thrown<ArgumentOutOfRangeException>(fun () -> WorkerPool.Threads <- 0) |> ignore
+
         withThreads 2 (fun () ->
-            thrown<InvalidOperationException> (fun () -> WorkerPool.ForEach(2, (fun _ -> WorkerPool.Threads <- 3))) |> ignore)
+            thrown<InvalidOperationException>(fun () -> WorkerPool.ForEach(2, (fun _ -> WorkerPool.Threads <- 3)))
+            |> ignore)
 
 [<Test>]
 let ``every part has ended when a call returns, also with more threads than cores`` () =
-    let rounds = if Environment.GetEnvironmentVariable "GAPLAB_SOAK" = "1" then 200_000 else 4_000
+    let rounds =
+        if Environment.GetEnvironmentVariable "GAPLAB_SOAK" = "1" then
+            200_000
+        else
+            4_000
 
     withThreads 6 (fun () ->
         let random = Random 3

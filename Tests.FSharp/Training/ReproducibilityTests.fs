@@ -62,8 +62,13 @@ let ``training gives the same bits on one and on two threads`` () =
             let vae, reports = newVae (), List<EpochReport>()
             // A last batch of 50 rows, too.
             let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), BatchSize = 90, Seed = 5UL)
-            Trainer(options).Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
-            bitsOf vae.Parameters, BitConverter.DoubleToInt64Bits reports[0].Objective, BitConverter.DoubleToInt64Bits reports[0].ValidationElbo)
+
+            Trainer(options)
+                .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+
+            bitsOf vae.Parameters,
+            BitConverter.DoubleToInt64Bits reports[0].Objective,
+            BitConverter.DoubleToInt64Bits reports[0].ValidationElbo)
 
     let parameters, objective, validation = train 1
     let parameters', objective', validation' = train 2
@@ -73,7 +78,8 @@ let ``training gives the same bits on one and on two threads`` () =
 
 [<Test>]
 let ``amortized λ are the same bits for any batch, order and number of threads`` () =
-    holdsForAnyBatchAndThreads (fun _ lambda -> [| for i in 0 .. lambda.Count - 1 -> Array.concat (bitsOf (lambda.Select(ReadOnlySpan [| i |]).Blocks)) |])
+    holdsForAnyBatchAndThreads (fun _ lambda ->
+        [| for i in 0 .. lambda.Count - 1 -> Array.concat (bitsOf (lambda.Select(ReadOnlySpan [| i |]).Blocks)) |])
 
 [<Test>]
 let ``ELBO and IWAE are the same bits for any batch, order and number of threads`` () =
@@ -85,7 +91,9 @@ let ``ELBO and IWAE are the same bits for any batch, order and number of threads
 let ``AIS is the same bits for any batch, order and number of threads`` () =
     for mode in [ StepSizeMode.Adaptive; StepSizeMode.Frozen ] do
         holdsForAnyBatchAndThreads (fun x _ ->
-            let options = AisOptions(Betas = AnnealingSchedule.Linear 5, Chains = 30, LeapfrogSteps = 3, StepSizes = mode)
+            let options =
+                AisOptions(Betas = AnnealingSchedule.Linear 5, Chains = 30, LeapfrogSteps = 3, StepSizes = mode)
+
             let run = Ais(options).Run(vae.Model, x, stream 2UL)
             Array.map2 (fun a b -> bits [| a; b |]) run.LogMarginal.Values run.EffectiveSampleSizes)
 
@@ -126,7 +134,10 @@ let ``IWAE-5000 of many datapoints stays under 256 MB of tensors`` () =
 
     withThreads 2 (fun () ->
         let values = ref [||]
-        let peak = addedPeakOf (fun () -> values.Value <- (iwae 5000 (Array.init count (fun i -> i % 100))).Iwae.Values)
+
+        let peak =
+            addedPeakOf (fun () -> values.Value <- (iwae 5000 (Array.init count (fun i -> i % 100))).Iwae.Values)
+
         Assert.That(values.Value, Has.Length.EqualTo count)
         // 250 samples of 784 pixels are 0.8 MB: less would mean that nothing was measured.
         Assert.That(float peak / megabyte, Is.InRange(0.5, 256.0)))
@@ -136,11 +147,18 @@ let ``the memory of an evaluation grows neither with the number of datapoints no
     // On one thread, so that the peak is not a matter of which threads met; the first round makes room, which later ones use again.
     withThreads 1 (fun () ->
         iwae 500 [| 0 |] |> ignore
-        let ais (rows: int[]) = Ais(AisOptions(Betas = AnnealingSchedule.Linear 4, LeapfrogSteps = 2)).Run(vae.Model, images.Select(ReadOnlySpan rows), stream 2UL) |> ignore
+
+        let ais (rows: int[]) =
+            Ais(AisOptions(Betas = AnnealingSchedule.Linear 4, LeapfrogSteps = 2))
+                .Run(vae.Model, images.Select(ReadOnlySpan rows), stream 2UL)
+            |> ignore
+
         ais [| 0 |]
 
         for what, fewer, more in
-            [ "datapoints of IWAE", (fun () -> iwae 500 [| 0..4 |] |> ignore), (fun () -> iwae 500 [| 0..19 |] |> ignore)
+            [ "datapoints of IWAE",
+              (fun () -> iwae 500 [| 0..4 |] |> ignore),
+              (fun () -> iwae 500 [| 0..19 |] |> ignore)
               "samples of IWAE", (fun () -> iwae 500 [| 0..1 |] |> ignore), (fun () -> iwae 5000 [| 0..1 |] |> ignore)
               "datapoints of AIS", (fun () -> ais [| 0..1 |]), (fun () -> ais [| 0..7 |]) ] do
             let few, many = peakOf fewer, peakOf more
@@ -151,7 +169,10 @@ let ``the memory of an evaluation grows neither with the number of datapoints no
 let ``repeated training steps hold no more memory than the first ones`` () =
     let held = List<int64>()
     let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(4, 1e-3), BatchSize = 100)
-    Trainer(options).Train(newVae (), sourceOf glyphs.Train, null, null, (fun _ -> held.Add CpuDevice.Instance.AllocatedBytes))
+
+    Trainer(options)
+        .Train(newVae (), sourceOf glyphs.Train, null, null, (fun _ -> held.Add CpuDevice.Instance.AllocatedBytes))
+
     Assert.That(held, Has.Count.EqualTo 20)
     // The second step joins the blocks of the first; from then on nothing is added. (Collected tensors may take some away.)
     for later in Seq.skip 3 held do

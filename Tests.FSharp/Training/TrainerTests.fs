@@ -47,12 +47,18 @@ type private Scripted(gradientAt: int -> float, objectiveAt: int -> float) =
 /// A model of little cost, and 5 datapoints, for scripted rules.
 let private tiny () =
     let family = FactorizedGaussian(cpu, 1)
-    Vae(DenseModel(cpu, 1, [||], 2, Activation.Elu, OutputKind.Bernoulli, stream 1UL), family, Amortized(family, cpu, 2, [||], Activation.Elu, stream 2UL))
+
+    Vae(
+        DenseModel(cpu, 1, [||], 2, Activation.Elu, OutputKind.Bernoulli, stream 1UL),
+        family,
+        Amortized(family, cpu, 2, [||], Activation.Elu, stream 2UL)
+    )
 
 type private FivePoints() =
     inherit ObservationSource()
     override _.Count = 5
     override _.Description = "five points"
+
     override _.Batch(indices: ReadOnlySpan<int>, _: int) =
         let indices = indices.ToArray()
         observeAs cpu indices (Array.map (fun i -> [| float (i % 2); float (i / 2 % 2) |]) indices)
@@ -64,7 +70,8 @@ let private trainTiny (options: TrainerOptions) =
     Trainer(options).Train(vae, FivePoints(), null, null, (fun _ -> path.Add((bias.ToArray())[0])))
     path.ToArray()
 
-let private schedule (stages: (int * float) list) = LearningRateSchedule [| for epochs, rate in stages -> ScheduleStage(epochs, rate) |]
+let private schedule (stages: (int * float) list) =
+    LearningRateSchedule [| for epochs, rate in stages -> ScheduleStage(epochs, rate) |]
 
 [<Test>]
 let ``a short run on glyphs raises the validation ELBO`` () =
@@ -82,7 +89,10 @@ let ``a short run on glyphs raises the validation ELBO`` () =
 let ``the reported validation ELBO is that of the validation data`` () =
     // A rate of zero: the parameters stay, so the ELBO can be computed afterwards, with many samples.
     let vae, reports = newVae 1UL, List<EpochReport>()
-    Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 0.0))).Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+
+    Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 0.0)))
+        .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+
     use _scope = MemoryScope.Enter()
     let x = (sourceOf glyphs.Validation).Subset 100
     let lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream 1UL, 0).Final
@@ -93,37 +103,69 @@ let ``the reported validation ELBO is that of the validation data`` () =
 [<Test>]
 let ``without validation data there is no validation ELBO`` () =
     let reports = List<EpochReport>()
-    Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), Rule = Scripted((fun _ -> 0.0), (fun _ -> -2.5)))).Train(tiny (), FivePoints(), null, (fun report -> reports.Add report))
+
+    Trainer(
+        TrainerOptions(
+            Schedule = LearningRateSchedule.Constant(1, 1e-3),
+            Rule = Scripted((fun _ -> 0.0), (fun _ -> -2.5))
+        )
+    )
+        .Train(tiny (), FivePoints(), null, (fun report -> reports.Add report))
+
     Assert.That(reports[0].ValidationElbo, Is.NaN)
     Assert.That(reports[0].Objective, within 1e-12 -2.5)
 
 [<Test>]
 let ``every epoch visits every datapoint once, in an order of its own, the last batch smaller`` () =
     let rule = Scripted((fun _ -> 0.0), (fun _ -> 0.0))
-    trainTiny (TrainerOptions(Schedule = LearningRateSchedule.Constant(8, 1e-3), BatchSize = 2, Rule = rule)) |> ignore
+
+    trainTiny (TrainerOptions(Schedule = LearningRateSchedule.Constant(8, 1e-3), BatchSize = 2, Rule = rule))
+    |> ignore
+
     Assert.That(rule.Steps, equalTo [ 0..23 ])
     let epochs = rule.Batches |> Seq.chunkBySize 3 |> Seq.toArray
+
     for epoch in epochs do
         Assert.That([ for batch in epoch -> batch.Length ], equalTo [ 2; 2; 1 ])
         Assert.That(Array.sort (Array.concat epoch), equalTo [| 0..4 |])
+
     Assert.That(epochs |> Array.map Array.concat |> Array.distinct |> Array.length, Is.GreaterThan 4)
 
 [<Test>]
 let ``the weights of each epoch reach the rule`` () =
     let rule = Scripted((fun _ -> 0.0), (fun _ -> 0.0))
     let weights epoch = ObjectiveWeights.KlAnnealing(float epoch / 4.0)
-    trainTiny (TrainerOptions(Schedule = LearningRateSchedule.Constant(4, 1e-3), BatchSize = 3, Rule = rule, Weights = weights)) |> ignore
-    Assert.That(rule.Weights, equalTo [ for step in 0..7 -> ObjectiveWeights(1.0, float (step / 2) / 4.0, float (step / 2) / 4.0) ])
+
+    trainTiny (
+        TrainerOptions(Schedule = LearningRateSchedule.Constant(4, 1e-3), BatchSize = 3, Rule = rule, Weights = weights)
+    )
+    |> ignore
+
+    Assert.That(
+        rule.Weights,
+        equalTo [ for step in 0..7 -> ObjectiveWeights(1.0, float (step / 2) / 4.0, float (step / 2) / 4.0) ]
+    )
 
 [<Test>]
 let ``the weights reach the objective: without KL only the likelihood is reported`` () =
     let objective weights =
         let reports = List<EpochReport>()
-        let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 0.0), BatchSize = 600, Weights = fun _ -> weights)
+
+        let options =
+            TrainerOptions(
+                Schedule = LearningRateSchedule.Constant(1, 0.0),
+                BatchSize = 600,
+                Weights = fun _ -> weights
+            )
+
         Trainer(options).Train(newVae 1UL, sourceOf glyphs.Train, null, (fun report -> reports.Add report))
         reports[0].Objective
 
-    let elbo, likelihood, half = objective ObjectiveWeights.Elbo, objective (ObjectiveWeights.KlAnnealing 0.0), objective (ObjectiveWeights.KlAnnealing 0.5)
+    let elbo, likelihood, half =
+        objective ObjectiveWeights.Elbo,
+        objective (ObjectiveWeights.KlAnnealing 0.0),
+        objective (ObjectiveWeights.KlAnnealing 0.5)
+
     Assert.That(elbo, Is.LessThan(likelihood - 0.01))
     // The objective is linear in the weight, with the same noise in all three runs.
     Assert.That(half, within 1e-6 (0.5 * (elbo + likelihood)))
@@ -132,7 +174,10 @@ let ``the weights reach the objective: without KL only the likelihood is reporte
 let ``each stage of the schedule has its learning rate`` () =
     // A constant gradient: every Adam step has exactly the size of the rate.
     let rule = Scripted((fun _ -> 2.0), (fun _ -> 0.0))
-    let path = trainTiny (TrainerOptions(Schedule = schedule [ 1, 0.01; 2, 0.1; 1, 0.001 ], BatchSize = 5, Rule = rule))
+
+    let path =
+        trainTiny (TrainerOptions(Schedule = schedule [ 1, 0.01; 2, 0.1; 1, 0.001 ], BatchSize = 5, Rule = rule))
+
     let expected = [| 0.01; 0.1; 0.1; 0.001 |] |> Array.scan (+) 0.0 |> Array.tail
     Assert.That(path, near 1e-6 expected)
 
@@ -140,7 +185,17 @@ let ``each stage of the schedule has its learning rate`` () =
 let ``moments are reset at the stages of a schedule if that is asked for, and else kept`` () =
     // The gradient turns round at the second stage. A new Adam takes a full step back; an old one still moves on.
     let rule () = Scripted((fun step -> if step < 3 then 1.0 else -1.0), (fun _ -> 0.0))
-    let run reset = trainTiny (TrainerOptions(Schedule = schedule [ 3, 0.1; 1, 0.1 ], BatchSize = 5, Rule = rule (), ResetMomentsAtStages = reset))
+
+    let run reset =
+        trainTiny (
+            TrainerOptions(
+                Schedule = schedule [ 3, 0.1; 1, 0.1 ],
+                BatchSize = 5,
+                Rule = rule (),
+                ResetMomentsAtStages = reset
+            )
+        )
+
     let reset, kept = run true, run false
     Assert.That(reset[2], within 1e-6 0.3)
     Assert.That(reset[3], within 1e-6 0.2)
@@ -153,8 +208,14 @@ let ``an objective that is not finite stops training with its epoch and step`` (
         let vae = tiny ()
         let rule = Scripted((fun _ -> 1.0), (fun step -> if step = 4 then value else -1.0))
         let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(9, 0.1), BatchSize = 2, Rule = rule)
-        let message = messageOf<GapLabException> (fun () -> Trainer(options).Train(vae, FivePoints(), null))
-        Assert.That(message, Does.StartWith("Training stopped at epoch 2, step 5: the objective is").And.Contains("smaller learning rate"))
+        let message = messageOf<GapLabException>(fun () -> Trainer(options).Train(vae, FivePoints(), null))
+
+        Assert.That(
+            message,
+            Does
+                .StartWith("Training stopped at epoch 2, step 5: the objective is")
+                .And.Contains("smaller learning rate")
+        )
         // Four updates were made, and none with the objective that failed.
         Assert.That((vae.Model.Parameters[1].ToArray())[0], within 1e-6 0.4)
 
@@ -162,7 +223,10 @@ let ``an objective that is not finite stops training with its epoch and step`` (
 let ``the seed decides the result, and nothing else does`` () =
     let train seed =
         let vae = newVae 1UL
-        Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), Seed = seed)).Train(vae, sourceOf glyphs.Train, null)
+
+        Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), Seed = seed))
+            .Train(vae, sourceOf glyphs.Train, null)
+
         bitsOf vae.Parameters
 
     let first = train 1UL
@@ -173,7 +237,10 @@ let ``the seed decides the result, and nothing else does`` () =
 let ``validation and reports do not change what is trained`` () =
     let train (validation: ObservationSource) =
         let vae = newVae 1UL
-        Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(2, 1e-3), BatchSize = 200)).Train(vae, sourceOf glyphs.Train, validation)
+
+        Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(2, 1e-3), BatchSize = 200))
+            .Train(vae, sourceOf glyphs.Train, validation)
+
         bitsOf vae.Parameters
 
     Assert.That(train (sourceOf glyphs.Validation), equalTo (train null))
@@ -188,8 +255,20 @@ let ``progress reaches one, and cancellation stops between two steps`` () =
     rule.Steps.Clear()
     use stop = new CancellationTokenSource()
 
-    Assert.Catch<OperationCanceledException>(Action(fun () ->
-        Trainer(options).Train(tiny (), FivePoints(), null, null, (fun done' -> if done' > 0.3 then stop.Cancel()), stop.Token)))
+    Assert.Catch<OperationCanceledException>(
+        Action(fun () ->
+            Trainer(options)
+                .Train(
+                    tiny (),
+                    FivePoints(),
+                    null,
+                    null,
+                    (fun done' ->
+                        if done' > 0.3 then
+                            stop.Cancel()),
+                    stop.Token
+                ))
+    )
     |> ignore
 
     Assert.That(rule.Steps, equalTo [ 0; 1 ])

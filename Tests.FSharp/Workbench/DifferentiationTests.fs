@@ -9,8 +9,7 @@ open GapLab.Tests.Checks
 
 let private device = ReferenceDevice.Instance
 
-let private vector (values: float list) =
-    Tensor.Create(device, Shape [| values.Length |], List.toArray values)
+let private vector (values: float list) = Tensor.Create(device, Shape [| values.Length |], List.toArray values)
 
 let private near (expected: float list) (actual: Tensor) =
     Assert.That(actual.ToArray(), Is.EqualTo<float>(List.toArray expected).Within 1e-12)

@@ -17,12 +17,21 @@ let private tiny =
 
 [<Test>]
 let ``the paper preset has no differences, the others name theirs`` () =
-    equal [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ] (Suboptimality.settingNotes Suboptimality.paper)
+    equal
+        [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
+        (Suboptimality.settingNotes Suboptimality.paper)
+
     let notes = Suboptimality.settingNotes Suboptimality.small
     holds "AIS chains" (List.exists (fun (note: string) -> note.Contains "AIS chains 20 (paper: 100)") notes)
     holds "no reproduction" (List.exists (fun (note: string) -> note.Contains "no reproduction") notes)
-    let other = { Suboptimality.paper with Schedule = LearningRateSchedule.Constant(3280, 1e-3) }
-    holds "another schedule of as many epochs" (Suboptimality.settingNotes other |> List.exists (fun note -> note.Contains "3280 at 0.001"))
+
+    let other =
+        { Suboptimality.paper with
+            Schedule = LearningRateSchedule.Constant(3280, 1e-3) }
+
+    holds
+        "another schedule of as many epochs"
+        (Suboptimality.settingNotes other |> List.exists (fun note -> note.Contains "3280 at 0.001"))
 
 [<Test>]
 let ``an unknown preset is refused`` () =

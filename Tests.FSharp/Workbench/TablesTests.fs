@@ -9,9 +9,7 @@ let private table =
     { Title = "Gaps, \"quoted\""
       Notes = [ "a note" ]
       Columns = [ "train"; "published" ]
-      Rows =
-        [ "a, b", [ Estimate(-89.8, 0.125); Value -91.23 ]
-          "gap | c", [ Interval(1.43, 1.305, 1.5551); Missing ] ] }
+      Rows = [ "a, b", [ Estimate(-89.8, 0.125); Value -91.23 ]; "gap | c", [ Interval(1.43, 1.305, 1.5551); Missing ] ] }
 
 let private written name =
     let folder = Directory.CreateTempSubdirectory("gaplab-").FullName
