@@ -14,4 +14,11 @@ public abstract class AnnealingPath
     /// <summary>base(z) and slope(z) in nats, [1, C] float64 each.</summary>
     /// <param name="z">The states of C chains of one datapoint.</param>
     public abstract (Tensor Base, Tensor Slope) Evaluate(Latents z);
+
+    /// <summary>
+    /// Tensors with the gradients of base(z) and slope(z) whose values may be anything, [1, C] float64 each: what the steps inside a trajectory
+    /// need. A path that can save work that way overrides it.
+    /// </summary>
+    /// <param name="z">The states of C chains of one datapoint.</param>
+    public virtual (Tensor Base, Tensor Slope) EvaluateForGradient(Latents z) => Evaluate(z);
 }

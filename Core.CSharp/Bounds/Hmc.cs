@@ -26,21 +26,27 @@ public static class Hmc
         int blocks = momentum.Length;
         Tensor epsilon = Tensor.Create(momentum[0].Device, new Shape(1, stepSizes.Length, 1), stepSizes);
         Tensor half = epsilon * 0.5;
-        HmcState state = start;
-        var r = new Tensor[blocks];
+        Tensor[] z = [.. start.Position], r = [.. momentum];
         for (int i = 0; i < blocks; i++)
-            r[i] = momentum[i] + half * state.Force(i, beta);
-        for (int step = 1; step <= steps; step++)
+            r[i] += half * start.Force(i, beta);
+        for (int step = 1; step < steps; step++)
         {
-            var z = new Tensor[blocks];
+            Drift();
+            Tensor[] forces = HmcState.ForcesAt(path, z, beta);
             for (int i = 0; i < blocks; i++)
-                z[i] = state.Position[i] + epsilon * r[i];
-            state = HmcState.At(path, z);
-            Tensor kick = step == steps ? half : epsilon;
-            for (int i = 0; i < blocks; i++)
-                r[i] += kick * state.Force(i, beta);
+                r[i] += epsilon * forces[i];
         }
-        return (state, r);
+        Drift();
+        HmcState end = HmcState.At(path, z);
+        for (int i = 0; i < blocks; i++)
+            r[i] += half * end.Force(i, beta);
+        return (end, r);
+
+        void Drift()
+        {
+            for (int i = 0; i < blocks; i++)
+                z[i] += epsilon * r[i];
+        }
     }
 
     /// <summary>½ |r|² of every chain, [C] nats.</summary>

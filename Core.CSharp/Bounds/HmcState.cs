@@ -33,6 +33,21 @@ public sealed record HmcState(Tensor[] Position, double[] Base, double[] Slope, 
         return new HmcState(position, logBase.ToArray(), slope.ToArray(), baseGradient, slopeGradient);
     }
 
+    /// <summary>The force ∂ log f_β / ∂z on every block at given positions, without the densities themselves; in the current memory scope.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="position">z, one block [1, C, n_l] a level.</param>
+    /// <param name="beta">β.</param>
+    public static Tensor[] ForcesAt(AnnealingPath path, Tensor[] position, double beta)
+    {
+        var forces = new Tensor[position.Length];
+        using var scope = MemoryScope.Enter();
+        (Tensor logBase, Tensor slope) = path.EvaluateForGradient(new Latents(position));
+        Gradient.Of(logBase + slope * beta, position, forces);
+        for (int i = 0; i < forces.Length; i++)
+            forces[i] = scope.Keep(forces[i]);
+        return forces;
+    }
+
     /// <summary>The force ∂ log f_β / ∂z on one block.</summary>
     /// <param name="block">Which.</param>
     /// <param name="beta">β.</param>

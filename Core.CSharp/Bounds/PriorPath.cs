@@ -14,4 +14,7 @@ public sealed class PriorPath(GenerativeModel model, Observations x) : Annealing
 
     /// <inheritdoc/>
     public override (Tensor Base, Tensor Slope) Evaluate(Latents z) => (model.LogPrior(z), model.LogLikelihood(x, z));
+
+    /// <inheritdoc/>
+    public override (Tensor Base, Tensor Slope) EvaluateForGradient(Latents z) => (model.LogPrior(z), model.Output(z, x).LogProbForGradient(x));
 }

@@ -232,9 +232,10 @@ public readonly partial struct Tensor
     /// <param name="weight">W.</param>
     /// <param name="bias">b.</param>
     /// <param name="x">The data, in [0, 1].</param>
+    /// <param name="gradientOnly">Only gradients will be taken: the values are NaN, and no logarithms are computed.</param>
     /// <exception cref="ShapeException">The sizes do not fit.</exception>
-    public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x) =>
-        LinearBernoulliOperation.Instance.Apply(this, weight, bias, x);
+    public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x, bool gradientOnly = false) =>
+        LinearBernoulliOperation.Instance.Apply(this, weight, bias, x, gradientOnly);
 
     /// <summary>
     /// z = μ + exp(½ v) ε for means μ [B, n] (this tensor), log-variances v [B, n] and noise ε [B, S, n]: S samples of each of B diagonal

@@ -36,13 +36,18 @@ public sealed class Bernoulli : OutputDistribution
     public override Tensor Mean => Logits.Sigmoid();
 
     /// <inheritdoc/>
-    public override Tensor LogProb(Observations x)
+    public override Tensor LogProb(Observations x) => LogProb(x, gradientOnly: false);
+
+    /// <inheritdoc/>
+    public override Tensor LogProbForGradient(Observations x) => LogProb(x, gradientOnly: true);
+
+    private Tensor LogProb(Observations x, bool gradientOnly)
     {
         Tensor values = ValuesOf(x, _logits.IsDefined ? _logits.Shape : _features.Shape.With(-1, _weight.Shape[0]));
         values = values.Reshape(values.Shape[0], values.Shape[2]);
         return _logits.IsDefined
             ? _logits.BernoulliLogLikelihood(values)
-            : _features.LinearBernoulliLogLikelihood(_weight, _bias, values);
+            : _features.LinearBernoulliLogLikelihood(_weight, _bias, values, gradientOnly);
     }
 
     /// <summary>(x - μ) / (μ (1 - μ)) = x (1 + e^-a) - (1 - x) (1 + e^a), with exponents bounded at 80, where the likelihood of the pixel is below 1e-34.</summary>

@@ -14,6 +14,13 @@ public abstract class OutputDistribution
     /// <exception cref="ShapeException">The data do not fit the model.</exception>
     public abstract Tensor LogProb(Observations x);
 
+    /// <summary>
+    /// A tensor with the gradient of <see cref="LogProb"/> whose values may be anything: for leapfrog steps, which need no values. A
+    /// distribution that can save work that way overrides it.
+    /// </summary>
+    /// <param name="x">The observed batch.</param>
+    public virtual Tensor LogProbForGradient(Observations x) => LogProb(x);
+
     /// <summary>The output error that the ELBO's gradient propagates: the derivative of log p(x | z) with respect to <see cref="Mean"/>, [B, S, D].</summary>
     /// <param name="x">The observed batch.</param>
     public abstract Tensor Error(Observations x);

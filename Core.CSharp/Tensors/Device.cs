@@ -121,10 +121,11 @@ public abstract class Device
 
     /// <summary>
     /// The last layer of a Bernoulli decoder and its log-likelihood in one pass: a = H[rows, k] · W[columns, k]ᵀ + b, ℓ[r] = Σ_c x[r / repeat, c] a[r, c] - softplus(a[r, c]).
-    /// The work space [rows, columns] ends as the residuals x - sigmoid(a) when they are wanted, else undefined. ℓ is float64.
+    /// The work space [rows, columns] ends as the residuals x - sigmoid(a) when the gradient is asked for, else undefined. ℓ is float64, and NaN when
+    /// only the gradient is asked for.
     /// </summary>
     public abstract void LinearBernoulliLogLikelihood(
-        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k);
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, LikelihoodParts parts, int rows, int columns, int k);
 
     /// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j]: samples of B diagonal Gaussians given by μ and v = log σ².</summary>
     public abstract void GaussianSample(Storage mean, Storage logVariance, Storage epsilon, Storage z, int rows, int samples, int size);

@@ -57,6 +57,17 @@ let ``a trajectory is reversible: with the momentum flipped it leads back`` () =
         Assert.That(there.Position[0].ToArray(), Is.Not.EqualTo(start.Position[0].ToArray()).Within 1e-3)
 
 [<Test>]
+let ``the forces inside a trajectory are those of the densities at its ends`` () =
+    use _scope = MemoryScope.Enter()
+
+    for device, tolerance in [ reference, 1e-12; cpu, 1e-5 ] do
+        for path, n in [ posteriorPath device, 3; curvedPath device, 2 ] do
+            let z = [| normals device 8 n (stream 1UL) |]
+            let expected = (HmcState.At(path, z)).Force(0, 0.3)
+            let forces = HmcState.ForcesAt(path, z, 0.3)
+            Assert.That(forces[0].ToArray(), near tolerance (expected.ToArray()))
+
+[<Test>]
 let ``a trajectory preserves volume`` () =
     use _scope = MemoryScope.Enter()
     let path, n = curvedPath reference, 2

@@ -107,6 +107,30 @@ let ``the value of the fused last layer does not depend on the tape, on packing 
         equalFor $"record {record}, pack {pack}, {threads} threads" expected (value record pack threads)
 
 [<Test>]
+let ``the form for gradients alone gives the same gradients bit for bit, and no values`` () =
+    for datapoints, samples, features, count in sizes do
+        for device in [ reference; cpu ] do
+            for pack in [ false; true ] do
+                inScope (fun () ->
+                    let h = normal device 1 [ datapoints; samples; features ]
+                    let w, b = (normal device 3 [ count; features ]).ToOwned(), normal device 4 [ count ]
+                    let x = pixels device 5 [ datapoints; count ]
+
+                    if pack then
+                        w.Pack()
+
+                    let gradients (l: Tensor) =
+                        let gradients = Array.zeroCreate 3
+                        Gradient.Of(l, System.ReadOnlySpan [| h; w; b |], System.Span gradients)
+                        gradients |> Array.map (fun g -> g.ToArray())
+
+                    let alone = h.LinearBernoulliLogLikelihood(w, b, x, gradientOnly = true)
+                    let whole = h.LinearBernoulliLogLikelihood(w, b, x)
+                    equalFor $"{device.Name} {count}" (gradients whole) (gradients alone)
+                    Assert.That(alone.ToArray(), Is.All.NaN)
+                    Assert.That(whole.ToArray(), Is.All.Not.NaN))
+
+[<Test>]
 let ``a sample's value does not depend on the other samples`` () =
     inScope (fun () ->
         let h, b = normal cpu 1 [ 1; 61; 50 ], normal cpu 4 [ 100 ]

@@ -5,7 +5,7 @@ namespace GapLab.Differentiation.Operations;
 /// <summary>
 /// ℓ[b, s] = Σ_d x[b, d] a[b, s, d] - softplus(a[b, s, d]) with a = h Wᵀ + c: a linear layer and the log-likelihood of its outputs as logits, in
 /// one pass. While a tape is kept, the residuals R = x - sigmoid(a) come out of the same exponential and are all that the adjoint needs:
-/// h̄ = g (R W), W̄ = Rᵀ (g h), c̄ = Σ g R.
+/// h̄ = g (R W), W̄ = Rᵀ (g h), c̄ = Σ g R. Where only gradients are wanted, the values are NaN and cost nothing.
 /// </summary>
 internal sealed class LinearBernoulliOperation : Operation
 {
@@ -13,7 +13,7 @@ internal sealed class LinearBernoulliOperation : Operation
 
     public override string Name => "LinearBernoulliLogLikelihood";
 
-    public Tensor Apply(Tensor h, Tensor weight, Tensor bias, Tensor x)
+    public Tensor Apply(Tensor h, Tensor weight, Tensor bias, Tensor x, bool gradientOnly)
     {
         Device device = CommonDevice(Name, h, weight);
         CommonDevice(Name, h, bias);
@@ -25,11 +25,12 @@ internal sealed class LinearBernoulliOperation : Operation
             || h.Shape[2] != weight.Shape[1] || x.Shape[0] != h.Shape[0] || x.Shape[1] != weight.Shape[0])
             throw new ShapeException($"{Name}: an input of shape {h.Shape} (datapoints, samples, features), weights {weight.Shape}, biases {bias.Shape} and data of shape {x.Shape} do not fit.");
         int d = weight.Shape[0];
+        LikelihoodParts parts = gradientOnly ? LikelihoodParts.Gradient : MemoryScope.IsRecording ? LikelihoodParts.Both : LikelihoodParts.Value;
         Tensor l = Allocate(device, h.Shape.Leading, ElementType.Float64, out Storage storage);
         Tensor residual = Allocate(device, h.Shape.With(-1, d), h.Type, out Storage work);
         device.LinearBernoulliLogLikelihood(
             h.StorageOf(Name), weight.StorageOf(Name), weight.Packed, bias.StorageOf(Name), x.StorageOf(Name), h.Shape[1], storage, work,
-            MemoryScope.IsRecording, l.Count, d, weight.Shape[1]);
+            parts, l.Count, d, weight.Shape[1]);
         MemoryScope.Save(l, residual);
         return Record(l, default, h, weight, bias, x);
     }

@@ -12,7 +12,7 @@ public sealed unsafe partial class CpuDevice
     public override void BernoulliLogLikelihood(Storage logits, Storage x, int repeat, Storage l, int rows, int columns)
     {
         RequireFloat32("BernoulliLogLikelihood", logits, x, x);
-        Run(new BernoulliLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)l.Address, columns, keepResidual: false), rows, columns);
+        Run(new BernoulliLoop((float*)logits.Address, (float*)x.Address, repeat, (double*)l.Address, columns, LikelihoodParts.Value), rows, columns);
     }
 
     /// <inheritdoc/>
@@ -24,10 +24,10 @@ public sealed unsafe partial class CpuDevice
 
     /// <inheritdoc/>
     public override void LinearBernoulliLogLikelihood(
-        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k)
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, LikelihoodParts parts, int rows, int columns, int k)
     {
         RequireFloat32("LinearBernoulliLogLikelihood", h, weight, work);
-        var likelihood = new BernoulliLoop((float*)work.Address, (float*)x.Address, repeat, (double*)l.Address, columns, wantResidual);
+        var likelihood = new BernoulliLoop((float*)work.Address, (float*)x.Address, repeat, (double*)l.Address, columns, parts);
         if (packed is null)
         {
             Linear(h, weight, null, bias, Activation.Identity, work, rows, columns, k);
@@ -78,21 +78,26 @@ public sealed unsafe partial class CpuDevice
     /// max(a, 0) + log(1 + e), and the logarithms of eight pixels are that of one product, whose distance from 1 is what is carried along so that
     /// small terms keep their digits. Terms are float32, their sum float64.
     /// </summary>
-    private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns, bool keepResidual) : ILoop
+    private readonly struct BernoulliLoop(float* logits, float* x, int repeat, double* l, int columns, LikelihoodParts parts) : ILoop
     {
         private const int PixelsPerLogarithm = 8;
 
         private readonly float* _logits = logits, _x = x;
         private readonly double* _l = l;
         private readonly int _repeat = repeat, _columns = columns;
-        private readonly bool _keepResidual = keepResidual;
+        private readonly LikelihoodParts _parts = parts;
 
         public void Execute(int start, int end)
         {
             for (int r = start; r < end; r++)
             {
                 float* a = _logits + (long)r * _columns, x = _x + (long)(r / _repeat) * _columns;
-                _l[r] = _keepResidual ? SumRow<Kept>(a, x, _columns) : SumRow<Dropped>(a, x, _columns);
+                _l[r] = _parts switch
+                {
+                    LikelihoodParts.Value => SumRow<Dropped>(a, x, _columns),
+                    LikelihoodParts.Both => SumRow<Kept>(a, x, _columns),
+                    _ => Residuals(a, x, _columns),
+                };
             }
         }
 
@@ -125,6 +130,21 @@ public sealed unsafe partial class CpuDevice
             }
             return SumLanes(low + high) + tail;
         }
+
+        /// <summary>The residuals alone, the same bits as beside a sum: no logarithms, no sums.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static double Residuals(float* a, float* x, int columns)
+        {
+            int c = 0;
+            for (; c <= columns - 16; c += 16)
+                Residual(Vector512.Load(a + c), Vector512.Load(x + c)).Store(a + c);
+            for (; c < columns; c++)
+                a[c] = Residual(Vector512.CreateScalar(a[c]), Vector512.CreateScalar(x[c])).ToScalar();
+            return double.NaN;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static Vector512<float> Residual(Vector512<float> a, Vector512<float> x) => x - SimdMath.SigmoidFrom(SimdMath.ExpOfMinusAbs(a), a);
 
         /// <summary>x a - max(a, 0), and (1 + product)(1 + e) - 1 in the place of the product.</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

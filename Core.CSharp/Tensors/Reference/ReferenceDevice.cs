@@ -121,10 +121,13 @@ public sealed class ReferenceDevice : HostDevice
 
     /// <inheritdoc/>
     public override void LinearBernoulliLogLikelihood(
-        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, bool wantResidual, int rows, int columns, int k)
+        Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, LikelihoodParts parts, int rows, int columns, int k)
     {
         Linear(h, weight, null, bias, Activation.Identity, work, rows, columns, k);
-        BernoulliLogLikelihood(work, x, repeat, l, rows, columns);
+        if (parts == LikelihoodParts.Gradient)
+            l.Doubles[..rows].Fill(double.NaN);
+        else
+            BernoulliLogLikelihood(work, x, repeat, l, rows, columns);
         for (int r = 0; r < rows; r++)
             for (int c = 0; c < columns; c++)
                 work.Doubles[r * columns + c] =
