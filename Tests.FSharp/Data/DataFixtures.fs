@@ -36,14 +36,16 @@ let write (folder: string) (name: string) (bytes: byte[]) =
     File.WriteAllBytes(path, bytes)
     path
 
-let gzip (bytes: byte[]) =
+let gzipAt (level: CompressionLevel) (bytes: byte[]) =
     use target = new MemoryStream()
 
     do
-        use packer = new GZipStream(target, CompressionLevel.Fastest, true)
+        use packer = new GZipStream(target, level, true)
         packer.Write(bytes, 0, bytes.Length)
 
     target.ToArray()
+
+let gzip = gzipAt CompressionLevel.Fastest
 
 let sha256 (bytes: byte[]) = Convert.ToHexStringLower(SHA256.HashData bytes)
 
