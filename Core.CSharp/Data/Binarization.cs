@@ -1,15 +1,15 @@
-using System.Globalization;
 using System.Runtime.Intrinsics;
 using GapLab.Tensors;
 
 namespace GapLab.Data;
 
 /// <summary>
-/// How pixels 0..255 become the values 0 and 1 that a Bernoulli model sees. One of <see cref="FixedFile"/>, <see cref="Threshold"/>,
-/// <see cref="SampledOnce"/> and <see cref="Resampled"/>. The bits of an image depend on its pixels, its <see cref="ImageSet.Id"/>, the
-/// seed and (only when resampled) the epoch, never on its batch, on the order of access or on other images.
+/// How intensities (pixels 0..255 divided by 255, or real numbers from 0 to 1) become the values 0 and 1 that a Bernoulli model sees. One of
+/// <see cref="FixedFile"/>, <see cref="Threshold"/>, <see cref="SampledOnce"/> and <see cref="Resampled"/>; or <see cref="None"/>, which leaves
+/// numbers as they are. The bits of an image depend on its pixels, its <see cref="DataPart.Id"/>, the seed and (only when resampled) the
+/// epoch, never on its batch, on the order of access or on other images.
 /// </summary>
-public abstract record Binarization
+public abstract partial record Binarization
 {
     /// <summary>Raised whenever the bits made from the same pixels change; part of what identifies a result.</summary>
     public const int Revision = 1;
@@ -20,16 +20,16 @@ public abstract record Binarization
     {
     }
 
-    /// <summary>Name and settings in one word, for provenance: "fixed", "threshold(128)", "sampled-once(seed=7)", "resampled(seed=7)".</summary>
+    /// <summary>Name and settings in one word, for provenance: "fixed", "threshold(128)", "sampled-once(seed=7)", "resampled(seed=7)", "none".</summary>
     public abstract string Description { get; }
 
-    /// <summary>Writes one image as values that are exactly 0 or 1.</summary>
+    /// <summary>Writes one datapoint as values that are exactly 0 or 1; with <see cref="None"/> as it is, pixels divided by 255.</summary>
     /// <param name="images">The set.</param>
     /// <param name="index">Number of the image in the set. Range: 0 ≤ index &lt; images.Count.</param>
     /// <param name="epoch">Pass over the data; only <see cref="Resampled"/> looks at it. Range: epoch ≥ 0.</param>
     /// <param name="row">[images.PixelCount], overwritten.</param>
-    /// <exception cref="DataException">No such image, a row of another length, a negative epoch, or <see cref="FixedFile"/> over grey pixels.</exception>
-    public void Fill(ImageSet images, int index, int epoch, Span<float> row)
+    /// <exception cref="DataException">No such image, a row of another length, a negative epoch, or numbers that this kind cannot turn into bits.</exception>
+    public void Fill(DataPart images, int index, int epoch, Span<float> row)
     {
         ArgumentNullException.ThrowIfNull(images);
         if (row.Length != images.PixelCount)
@@ -43,7 +43,11 @@ public abstract record Binarization
             throw new DataException($"Images of '{images.Name}' cannot be binarized for epoch {epoch}; count epochs from 0.");
         }
 
-        FillChecked(images, index, epoch, row);
+        RequireFit(images);
+        if (images is ImageSet bytes)
+            FillChecked(bytes, index, epoch, row);
+        else
+            FillChecked((ArraySet)images, index, epoch, row);
     }
 
     /// <summary>Writes several images, one row each.</summary>
@@ -52,7 +56,7 @@ public abstract record Binarization
     /// <param name="epoch">Pass over the data. Range: epoch ≥ 0.</param>
     /// <param name="rows">[B, images.PixelCount], overwritten.</param>
     /// <exception cref="DataException">As for one image, or the rows are of another length.</exception>
-    public void Fill(ImageSet images, ReadOnlySpan<int> indices, int epoch, Span<float> rows)
+    public void Fill(DataPart images, ReadOnlySpan<int> indices, int epoch, Span<float> rows)
     {
         ArgumentNullException.ThrowIfNull(images);
         int size = images.PixelCount;
@@ -68,9 +72,9 @@ public abstract record Binarization
         }
     }
 
-    /// <summary>Expected value of every pixel over the set, [PixelCount] in 0..1: what a decoder's last bias may start from.</summary>
-    /// <exception cref="DataException">The set is empty, or <see cref="FixedFile"/> over grey pixels.</exception>
-    public double[] Means(ImageSet images)
+    /// <summary>Expected value of every pixel over the set, [PixelCount]: what a decoder's last bias may start from.</summary>
+    /// <exception cref="DataException">The set is empty, or holds numbers that this kind cannot turn into bits.</exception>
+    public double[] Means(DataPart images)
     {
         ArgumentNullException.ThrowIfNull(images);
         if (images.Count == 0)
@@ -78,24 +82,49 @@ public abstract record Binarization
             throw new DataException($"'{images.Name}' has no images to take a mean over; use a set with at least one.");
         }
 
-        // Sums of whole numbers are exact, so the means do not depend on the order of the images.
-        long[] sums = new long[images.PixelCount];
+        RequireFit(images);
+        double[] sums = new double[images.PixelCount];
         for (int i = 0; i < images.Count; i++)
         {
-            AddInk(images, images.Pixels(i), sums);
+            if (images is ImageSet bytes)
+                AddExpected(bytes.Pixels(i), sums);
+            else
+                AddExpected(((ArraySet)images).Values(i), sums);
         }
 
-        return Array.ConvertAll(sums, sum => sum / (255.0 * images.Count));
+        // Bytes are summed times 255: sums of whole numbers are exact, so the means do not depend on the order of the images.
+        double scale = (images is ImageSet ? 255.0 : 1.0) * images.Count;
+        return Array.ConvertAll(sums, sum => sum / scale);
     }
 
     private protected abstract void FillChecked(ImageSet images, int index, int epoch, Span<float> row);
 
-    // Adds the expected value times 255.
-    private protected virtual void AddInk(ImageSet images, ReadOnlySpan<byte> pixels, Span<long> sums)
+    private protected abstract void FillChecked(ArraySet values, int index, int epoch, Span<float> row);
+
+    // Refuses what has no bits of this kind.
+    private protected virtual void RequireFit(DataPart images)
+    {
+        if (!images.HasIntensities)
+        {
+            throw new DataException(
+                $"'{images.Name}' holds numbers outside 0..1, which are no probabilities, so binarization {Description} cannot be used; rescale them, or use none with a model of real numbers.");
+        }
+    }
+
+    // Adds the expected values times 255.
+    private protected virtual void AddExpected(ReadOnlySpan<byte> pixels, Span<double> sums)
     {
         for (int i = 0; i < pixels.Length; i++)
         {
             sums[i] += pixels[i];
+        }
+    }
+
+    private protected virtual void AddExpected(ReadOnlySpan<float> values, Span<double> sums)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            sums[i] += values[i];
         }
     }
 
@@ -135,6 +164,15 @@ public abstract record Binarization
         }
     }
 
+    private static void Draw(ReadOnlySpan<float> probabilities, RandomStream stream, Span<float> row)
+    {
+        stream.FillUniform(row);
+        for (int i = 0; i < row.Length; i++)
+        {
+            row[i] = row[i] < probabilities[i] ? 1f : 0f;
+        }
+    }
+
     private static float[] MakeProbabilities()
     {
         float[] table = new float[256];
@@ -144,82 +182,5 @@ public abstract record Binarization
         }
 
         return table;
-    }
-
-    /// <summary>The file already holds 0/1 (stored as 0/255): copied as it is.</summary>
-    public sealed record FixedFile : Binarization
-    {
-        /// <inheritdoc/>
-        public override string Description => "fixed";
-
-        private protected override void FillChecked(ImageSet images, int index, int epoch, Span<float> row)
-        {
-            ReadOnlySpan<byte> pixels = images.Pixels(index);
-            RequireBinary(images);
-            Mark(pixels, 1, row);
-        }
-
-        private protected override void AddInk(ImageSet images, ReadOnlySpan<byte> pixels, Span<long> sums)
-        {
-            RequireBinary(images);
-            base.AddInk(images, pixels, sums);
-        }
-
-        private static void RequireBinary(ImageSet images)
-        {
-            if (!images.IsBinary)
-            {
-                throw new DataException(
-                    $"'{images.Name}' has grey pixels, so its images are not fixed binary ones; choose threshold, sampled-once or resampled binarization.");
-            }
-        }
-    }
-
-    /// <summary>
-    /// 1 where the pixel is at least <paramref name="Level"/>. The default, 128, is pixel/255 ≥ 0.5, the static binarization of
-    /// Fashion-MNIST in the inference-gap experiments.
-    /// </summary>
-    /// <param name="Level">Smallest pixel that becomes 1.</param>
-    public sealed record Threshold(byte Level = 128) : Binarization
-    {
-        /// <inheritdoc/>
-        public override string Description => string.Create(CultureInfo.InvariantCulture, $"threshold({Level})");
-
-        private protected override void FillChecked(ImageSet images, int index, int epoch, Span<float> row)
-        {
-            ReadOnlySpan<byte> pixels = images.Pixels(index);
-            Mark(pixels, Level, row);
-        }
-
-        private protected override void AddInk(ImageSet images, ReadOnlySpan<byte> pixels, Span<long> sums)
-        {
-            for (int i = 0; i < pixels.Length; i++)
-            {
-                sums[i] += pixels[i] >= Level ? 255 : 0;
-            }
-        }
-    }
-
-    /// <summary>Each pixel drawn once from Bernoulli(pixel/255): the same bits in every epoch.</summary>
-    /// <param name="Seed">Another seed gives another fixed data set.</param>
-    public sealed record SampledOnce(ulong Seed) : Binarization
-    {
-        /// <inheritdoc/>
-        public override string Description => string.Create(CultureInfo.InvariantCulture, $"sampled-once(seed={Seed})");
-
-        private protected override void FillChecked(ImageSet images, int index, int epoch, Span<float> row) =>
-            Draw(images.Pixels(index), new RandomStream(Seed, RandomPurpose.Binarization).At(images.Id(index), 0, 0), row);
-    }
-
-    /// <summary>Each pixel drawn afresh from Bernoulli(pixel/255) in every epoch: dynamic binarization.</summary>
-    /// <param name="Seed">Seed of all draws.</param>
-    public sealed record Resampled(ulong Seed) : Binarization
-    {
-        /// <inheritdoc/>
-        public override string Description => string.Create(CultureInfo.InvariantCulture, $"resampled(seed={Seed})");
-
-        // Lane 1 keeps epoch 0 apart from the bits of SampledOnce with the same seed.
-        private protected override void FillChecked(ImageSet images, int index, int epoch, Span<float> row) =>
-            Draw(images.Pixels(index), new RandomStream(Seed, RandomPurpose.Binarization).At(images.Id(index), epoch, 1), row);
     }
 }

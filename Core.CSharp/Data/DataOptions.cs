@@ -10,7 +10,7 @@ public sealed record DataOptions
     public string? Folder { get; init; }
 
     /// <summary>
-    /// How many of the last training images become the validation part; null for the data set's own default. 0 trains on all of them
+    /// How many of the last training images (of a file of one's own: how many at random) become the validation part; null for the data set's own default. 0 trains on all of them
     /// (for binarized-mnist the published 50,000 training and 10,000 validation images) and leaves the validation part empty.
     /// </summary>
     public int? ValidationCount { get; init; }

@@ -1,3 +1,5 @@
+using GapLab.Tensors;
+
 namespace GapLab.Data;
 
 /// <summary>A data set ready for use: its parts, the way its pixels are meant to be binarized, and what provenance needs to record.</summary>
@@ -34,14 +36,20 @@ public sealed class DataSet
     /// <summary>The parts, with the origin of each.</summary>
     public DataSplits Splits { get; }
 
+    /// <summary>Numbers per datapoint.</summary>
+    public int PixelCount => Splits.Train.PixelCount;
+
     /// <summary>Images to fit models to.</summary>
-    public ImageSet Train => Splits.Train;
+    /// <exception cref="DataException">The data set holds real numbers; use <see cref="Source"/>, which serves both.</exception>
+    public ImageSet Train => Images(DataSplit.Train);
 
     /// <summary>Images for early stopping and choices; may be empty.</summary>
-    public ImageSet Validation => Splits.Validation;
+    /// <exception cref="DataException">The data set holds real numbers; use <see cref="Source"/>, which serves both.</exception>
+    public ImageSet Validation => Images(DataSplit.Validation);
 
     /// <summary>Images for the numbers that are reported.</summary>
-    public ImageSet Test => Splits.Test;
+    /// <exception cref="DataException">The data set holds real numbers; use <see cref="Source"/>, which serves both.</exception>
+    public ImageSet Test => Images(DataSplit.Test);
 
     /// <summary>Used unless an experiment asks for another.</summary>
     public Binarization DefaultBinarization { get; }
@@ -59,6 +67,33 @@ public sealed class DataSet
     /// <exception cref="DataException">The training part is empty.</exception>
     public ReadOnlySpan<double> PixelMeans => _pixelMeans.Value;
 
+    /// <summary>Whether every number of a batch lies in 0..1 under <see cref="DefaultBinarization"/>, as a Bernoulli model needs.</summary>
+    public bool SuitsBernoulli =>
+        DefaultBinarization is not Binarization.None || (Splits.Train.HasIntensities && Splits.Validation.HasIntensities && Splits.Test.HasIntensities);
+
     /// <summary>One line for provenance: name, index ranges of the parts, default binarization.</summary>
     public string Provenance => $"{Name}: {string.Join(", ", Splits.Ranges)}; binarization {DefaultBinarization.Description}";
+
+    /// <summary>The batches of a part, whatever it holds, under <see cref="DefaultBinarization"/>.</summary>
+    /// <param name="split">Which part.</param>
+    /// <param name="device">Where the batches go.</param>
+    /// <param name="count">How many of its datapoints at most; null for all. Fewer are drawn at random, the same ones every time, since files may be sorted.</param>
+    /// <exception cref="DataException">The count is not positive.</exception>
+    public ObservationSource Source(DataSplit split, Device device, int? count = null)
+    {
+        DataPart part = Splits[split];
+        if (count < 1)
+            throw new DataException($"{count} datapoints of '{part.Name}' are not enough; ask for at least 1.");
+        if (count < part.Count)
+        {
+            int[] order = [.. Enumerable.Range(0, part.Count)];
+            new RandomStream(0, RandomPurpose.Split).Shuffle(order);
+            part = part.Choose(order.AsSpan(0, count.Value));
+        }
+
+        return new ImageSource(device, part, DefaultBinarization);
+    }
+
+    private ImageSet Images(DataSplit split) => Splits[split] as ImageSet
+        ?? throw new DataException($"'{Splits[split].Name}' holds real numbers where images of bytes are needed; save it as unsigned bytes from 0 to 255.");
 }

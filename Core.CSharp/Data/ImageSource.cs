@@ -4,11 +4,11 @@ using GapLab.Tensors;
 
 namespace GapLab.Data;
 
-/// <summary>Binarized images as batches of vectors x [B, height · width] of zeros and ones.</summary>
+/// <summary>Images or vectors as batches x [B, height · width]: zeros and ones, or real numbers if they are not binarized.</summary>
 /// <param name="device">Where the batches go.</param>
-/// <param name="images">The images.</param>
-/// <param name="binarization">How grey values become zeros and ones.</param>
-public sealed class ImageSource(Device device, ImageSet images, Binarization binarization) : ObservationSource
+/// <param name="images">The images or vectors.</param>
+/// <param name="binarization">How intensities become zeros and ones.</param>
+public sealed class ImageSource(Device device, DataPart images, Binarization binarization) : ObservationSource
 {
     [ThreadStatic]
     private static float[]? t_buffer;

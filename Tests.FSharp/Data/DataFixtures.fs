@@ -9,6 +9,7 @@ open System.Security.Cryptography
 open System.Text
 open NUnit.Framework
 open GapLab.Data
+open GapLab.Tests
 
 /// Runs the body with a new empty folder and deletes it afterwards.
 let withFolder (body: string -> 'T) : 'T =
@@ -35,14 +36,16 @@ let write (folder: string) (name: string) (bytes: byte[]) =
     File.WriteAllBytes(path, bytes)
     path
 
-let gzip (bytes: byte[]) =
+let gzipAt (level: CompressionLevel) (bytes: byte[]) =
     use target = new MemoryStream()
 
     do
-        use packer = new GZipStream(target, CompressionLevel.Fastest, true)
+        use packer = new GZipStream(target, level, true)
         packer.Write(bytes, 0, bytes.Length)
 
     target.ToArray()
+
+let gzip = gzipAt CompressionLevel.Fastest
 
 let sha256 (bytes: byte[]) = Convert.ToHexStringLower(SHA256.HashData bytes)
 
@@ -91,64 +94,6 @@ let refuses (fragments: string list) (load: unit -> unit) =
     for fragment in fragments do
         Assert.That(error.Message.Contains fragment, $"'{fragment}' is not in: {error.Message}")
 
-/// 1, or 40 in a soak run (GAPLAB_SOAK=1).
-let soakFactor = if Environment.GetEnvironmentVariable "GAPLAB_SOAK" = "1" then 40 else 1
-
-/// Damages a file in one or more of the ways that disks and downloads do.
-let mutate (random: Random) (original: byte[]) =
-    let once (bytes: byte[]) =
-        let at () = random.Next(bytes.Length)
-
-        if bytes.Length = 0 then
-            [| byte (random.Next 256) |]
-        else
-            match random.Next 7 with
-            | 0 -> bytes |> Array.updateAt (at ()) (byte (random.Next 256))
-            | 1 ->
-                let i = at ()
-                bytes |> Array.updateAt i (bytes[i] ^^^ (1uy <<< random.Next 8))
-            | 2 -> bytes[.. at () - 1]
-            | 3 -> bytes |> Array.insertAt (at ()) (byte (random.Next 256))
-            | 4 -> bytes |> Array.removeAt (at ())
-            | 5 -> Array.append bytes (randomBytes (random.Next()) (1 + random.Next 20))
-            | _ ->
-                // Headers are where a wrong byte does the most harm, so they get more than their share.
-                let i = random.Next(min 16 bytes.Length)
-                bytes |> Array.updateAt i (if random.Next 2 = 0 then 255uy else byte (random.Next 256))
-
-    Seq.init (1 + random.Next 3) ignore |> Seq.fold (fun bytes () -> once bytes) original
-
-/// Loads damaged copies of a file: each load gives data or a DataException, and never allocates more than a few buffers.
+/// Loads damaged copies of a file: each gives data or a DataException, and none allocates more than a few buffers.
 let survivesDamage (name: string) (original: byte[]) (load: string -> unit) =
-    let mutable refused = 0
-    let rounds = 500 * soakFactor
-
-    withFolder (fun folder ->
-        let attempt (bytes: byte[]) =
-            let path = write folder name bytes
-
-            try
-                load path
-            with :? DataException ->
-                refused <- refused + 1
-
-        attempt original
-        Assert.That(refused, Is.Zero, "the undamaged file must load")
-
-        for seed in 1..rounds do
-            let damaged = mutate (Random seed) original
-            let before = GC.GetAllocatedBytesForCurrentThread()
-
-            try
-                attempt damaged
-            with e ->
-                Assert.Fail $"Damage number {seed} led to {e.GetType().Name}: {e.Message}"
-
-            // The readers' own buffers are below 2 MB; a believed header would ask for far more.
-            Assert.That(
-                GC.GetAllocatedBytesForCurrentThread() - before,
-                Is.LessThan(8_000_000L),
-                $"damage number {seed}"
-            ))
-
-    Assert.That(refused, Is.GreaterThan(rounds / 4), "most damage must be noticed")
+    withFolder (fun folder -> Mutations.check Mutations.count 1 original (fun bytes -> load (write folder name bytes)))

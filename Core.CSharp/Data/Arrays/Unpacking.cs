@@ -1,0 +1,34 @@
+namespace GapLab.Data.Arrays;
+
+/// <summary>Reading compressed data of unknown length into memory, which a few bytes made for the purpose could otherwise exhaust.</summary>
+internal static class Unpacking
+{
+    private const int FirstBlock = 1 << 14;
+    private const long AlwaysAllowed = 1 << 26;
+
+    // Handwritten digits as 0/1 in eight bytes each, which is as wasteful as data get, compress a hundred times.
+    private const long LargestRatio = 250;
+
+    /// <summary>Reads everything; memory grows with the data, to at most 64 MB or 250 times the packed size.</summary>
+    /// <param name="name">What is read, for messages.</param>
+    /// <param name="packedBytes">Size of the compressed file.</param>
+    /// <param name="fill">Fills the buffer unless the data end; returns the number of bytes.</param>
+    public static byte[] ReadAll(string name, long packedBytes, Func<Memory<byte>, int> fill)
+    {
+        long limit = Math.Min(Array.MaxLength - 1, Math.Max(AlwaysAllowed, LargestRatio * packedBytes));
+        byte[] bytes = new byte[Math.Min(FirstBlock, limit)];
+        int filled = 0;
+        while (true)
+        {
+            filled += fill(bytes.AsMemory(filled));
+            if (filled < bytes.Length)
+                break;
+            if (filled > limit)
+                throw new DataException($"'{name}' unpacks to more than {limit} bytes, out of all proportion to the {packedBytes} of its file; save it uncompressed if that is right.");
+            Array.Resize(ref bytes, (int)Math.Min(limit + 1, 2L * bytes.Length));
+        }
+
+        Array.Resize(ref bytes, filled);
+        return bytes;
+    }
+}

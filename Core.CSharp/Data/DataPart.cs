@@ -1,0 +1,101 @@
+namespace GapLab.Data;
+
+/// <summary>
+/// An immutable list of equally sized images or vectors, one part of a data set: bytes in an <see cref="ImageSet"/>, real numbers in an
+/// <see cref="ArraySet"/>. A vector is an image of one row.
+/// </summary>
+/// <remarks>
+/// Every datapoint carries an <see cref="Id"/>, its number in the data set it came from. It survives slicing and selection, and random
+/// binarization is keyed by it, so a datapoint has the same bits in whichever subset or batch it turns up.
+/// </remarks>
+public abstract class DataPart
+{
+    private readonly int[]? _ids;
+    private readonly int _firstId;
+
+    private protected DataPart(string name, int height, int width, int values, int firstId, int[]? ids)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        long size = (long)height * width;
+        if (height < 1 || width < 1 || size > Array.MaxLength)
+            throw new DataException($"Images of '{name}' cannot be {height}x{width}; give a height and a width of at least 1 whose product fits an array.");
+        if (values % size != 0)
+            throw new DataException($"'{name}' has {values} pixels, which is no whole number of {height}x{width} images; check the size.");
+        int count = (int)(values / size);
+        if (firstId < 0 || (long)firstId + count - 1 > int.MaxValue)
+            throw new DataException($"'{name}' cannot number {count} images from {firstId} on; use a first id between 0 and {int.MaxValue - count + 1L}.");
+
+        Name = name;
+        Count = count;
+        Height = height;
+        Width = width;
+        _firstId = firstId;
+        _ids = ids;
+    }
+
+    /// <summary>What the datapoints are, for example "mnist/train".</summary>
+    public string Name { get; }
+
+    /// <summary>Number of datapoints; 0 is allowed (an empty validation set).</summary>
+    public int Count { get; }
+
+    /// <summary>Rows per image; 1 for vectors.</summary>
+    public int Height { get; }
+
+    /// <summary>Columns per image; the length of vectors.</summary>
+    public int Width { get; }
+
+    /// <summary>Numbers per datapoint: <see cref="Height"/> times <see cref="Width"/>.</summary>
+    public int PixelCount => Height * Width;
+
+    /// <summary>Whether the datapoints hold nothing but two values, ink and no ink.</summary>
+    public abstract bool IsBinary { get; }
+
+    /// <summary>Whether all numbers are intensities from 0 (none) to 1 (full), and so can be probabilities.</summary>
+    public abstract bool HasIntensities { get; }
+
+    /// <summary>The datapoint's number in the data set it came from; unique over the training, validation and test parts.</summary>
+    /// <exception cref="DataException">There is no datapoint of that number.</exception>
+    public int Id(int index)
+    {
+        Check(index);
+        return _ids is null ? _firstId + index : _ids[index];
+    }
+
+    /// <summary>Name, count and size, for messages and logs.</summary>
+    public override string ToString() => $"{Name}: {Count} images of {Height}x{Width}";
+
+    /// <summary>The datapoints of the given numbers, in the given order, copied.</summary>
+    /// <param name="indices">Their numbers.</param>
+    /// <param name="name">The new part's name; by default this one's.</param>
+    internal abstract DataPart Choose(ReadOnlySpan<int> indices, string? name = null);
+
+    private protected static T[] Allocate<T>(string name, long values) =>
+        values <= Array.MaxLength
+            ? GC.AllocateUninitializedArray<T>((int)values)
+            : throw new DataException($"'{name}' would need {values} pixels, more than one array can hold; use fewer images.");
+
+    private protected void CheckRange(int first, int count)
+    {
+        if (first < 0 || count < 0 || first > Count - count)
+            throw new DataException($"'{Name}' has {Count} images, so {count} images from number {first} on cannot be taken; ask for a range inside 0..{Count}.");
+    }
+
+    private protected int FirstIdOf(int first, int count) => _ids is null && count > 0 ? _firstId + first : 0;
+
+    private protected int[]? IdsOf(int first, int count) => _ids?[first..(first + count)];
+
+    private protected int[] IdsOf(ReadOnlySpan<int> indices)
+    {
+        int[] ids = new int[indices.Length];
+        for (int i = 0; i < ids.Length; i++)
+            ids[i] = Id(indices[i]);
+        return ids;
+    }
+
+    private protected void Check(int index)
+    {
+        if ((uint)index >= (uint)Count)
+            throw new DataException($"'{Name}' has {Count} images and no number {index}; use numbers from 0 to {Count - 1}.");
+    }
+}
