@@ -9,6 +9,7 @@ open NUnit.Framework
 /// The folders of Core.CSharp in order: each may use itself and those before it.
 let private layers =
     [ "Tensors"
+      "Specification"
       "Differentiation"
       "Networks"
       "Distributions"

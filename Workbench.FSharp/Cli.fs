@@ -5,34 +5,93 @@ open System.IO
 open Argu
 open GapLab.Tensors
 
+/// Which stored results are computed anew.
+type Recompute =
+    /// Those that another revision of a component gave.
+    | Stale
+    /// All that the script shows; trained models are kept.
+    | All
+
 /// The options that every experiment script understands.
+[<RequireQualifiedAccess>]
 type CommandLine =
-    | [<Unique>] Dataset of name: string
+    | [<Unique>] Dataset of names: string
     | [<Unique>] Preset of name: string
-    | [<Unique>] Seed of number: uint64
-    | [<Unique>] Data of folder: string
+    | [<Unique>] Seed of numbers: string
+    | [<Unique>] Samples of numbers: string
+    | [<Unique>] Steps of numbers: string
+    | [<Unique>] Iterations of numbers: string
+    | [<Unique>] Family of names: string
     | [<Unique>] Out of file: string
+    | [<Unique>] Results of folder: string
+    | [<Unique>] Recompute of Recompute
+    | [<Unique>] Estimate
+    | [<Unique>] Jobs of number: int
     | [<Unique>] Threads of number: int
+    | [<Unique>] Checkpoint_Minutes of minutes: float
+    | [<Unique>] Data of folder: string
     | [<Unique>] Verbose
 
     interface IArgParserTemplate with
         member option.Usage =
             match option with
-            | Dataset _ -> "the data set; 'glyphs' is generated, the others are read from files"
-            | Preset _ ->
+            | CommandLine.Dataset _ ->
+                "the data set, or several separated by commas; 'glyphs' is generated, the others are read from files"
+            | CommandLine.Preset _ ->
                 "smoke (seconds, generated data), small (minutes; some settings differ from the paper's and are listed) or paper (the paper's settings, hours)"
-            | Seed _ -> "the seed of everything random (default 1)"
-            | Data _ -> "a folder with the data files, looked at before those that GAPLAB_DATA names"
-            | Out _ -> "also write the table to a file, as .csv (all digits) or .md; an existing one is replaced"
-            | Threads _ -> "worker threads, at most one a processor (the default); the numbers do not depend on it"
-            | Verbose -> "print a stack trace when something fails"
+            | CommandLine.Seed _ ->
+                "the seed of everything random (default 1); several, such as 1,2,5 or 1..5, give averages with standard errors"
+            | CommandLine.Samples _ -> "numbers of importance samples, to sweep: 50,500,5000"
+            | CommandLine.Steps _ -> "numbers of AIS distributions, to sweep: 100,500"
+            | CommandLine.Iterations _ -> "limits on the steps of local optimisation, to sweep: 100,1000,10000"
+            | CommandLine.Family _ -> "families of approximate posteriors, to sweep"
+            | CommandLine.Out _ ->
+                "also write the table to a file, as .csv (all digits), .md, .tex or .html; an existing one is replaced"
+            | CommandLine.Results _ -> "the folder of stored results (default .gaplab/results): what it holds is not computed again"
+            | CommandLine.Recompute _ -> "compute anew what another revision of the code gave (stale), or all that the script shows"
+            | CommandLine.Estimate -> "print what is missing and the time it will take on this machine, and end"
+            | CommandLine.Jobs _ -> "processes that share the work and the processors (default 1)"
+            | CommandLine.Threads _ ->
+                "worker threads of all processes together, at most one a processor (the default); the numbers do not depend on it"
+            | CommandLine.Checkpoint_Minutes _ -> "minutes between two checkpoints of a training (default 2)"
+            | CommandLine.Data _ -> "a folder with the data files, looked at before those that GAPLAB_DATA names"
+            | CommandLine.Verbose -> "print a stack trace when something fails"
+
+/// Ends a script early, with an exit code and nothing more to say.
+exception ScriptEnd of exitCode: int
 
 /// Command lines: parsing, help, and errors as one sentence.
 module Cli =
+    /// Exit code of a script that failed.
+    let failed = 1
+
     /// An error that ends a script: one sentence, exit code 1.
     let fail sentence : 'a = raise (GapLabException sentence)
 
     let private isHelp argument = List.contains argument [ "help"; "--help"; "-h" ]
+
+    /// The items of a list such as "mnist,glyphs".
+    let items (text: string) =
+        text.Split(',', StringSplitOptions.RemoveEmptyEntries ||| StringSplitOptions.TrimEntries)
+        |> List.ofArray
+
+    /// The whole numbers of a list such as "1,2,5..8".
+    let numbers (option: string) (text: string) : uint64 list =
+        let parse (part: string) =
+            match UInt64.TryParse part with
+            | true, value -> value
+            | false, _ -> fail $"--{option} takes whole numbers such as 1,2,5 or 1..5, not '{text}'."
+
+        [ for item in items text do
+              match item.Split ".." with
+              | [| first; last |] when parse last >= parse first && parse last - parse first < 100_000UL ->
+                  yield! [ parse first .. parse last ]
+              | [| one |] -> parse one
+              | _ -> fail $"--{option} takes whole numbers such as 1,2,5 or 1..5, not '{text}'." ]
+        |> List.distinct
+        |> function
+            | [] -> fail $"--{option} takes at least one whole number."
+            | some -> some
 
     /// Runs a script with its `fsi.CommandLineArgs`: parses the options, hands them over, and turns errors into one sentence on stderr and
     /// exit code 1. `dotnet fsi` keeps a plain --help for itself, so help is also `help` or `-- --help`.
@@ -49,24 +108,12 @@ module Cli =
                 let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
                 fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}; see 'dotnet fsi {script} help'."
 
-        // A progress bar hides the cursor.
-        Console.CancelKeyPress.Add(fun _ ->
-            if not Console.IsErrorRedirected then
-                Console.Error.Write "\u001b[?25h"
-
-            Console.Error.WriteLine "\nInterrupted; no table was written.")
-
         let start () =
-            let options = parse ()
-
-            match options.TryGetResult Threads with
-            | Some threads when threads < 1 || threads > Environment.ProcessorCount ->
-                fail
-                    $"--threads must lie between 1 and the {Environment.ProcessorCount} processors of this machine, not {threads}."
-            | Some threads -> WorkerPool.Threads <- threads
-            | None -> ()
-
-            main options
+            try
+                main (parse ())
+                0
+            with ScriptEnd exitCode ->
+                exitCode
 
         if arguments |> Array.tryHead |> Option.exists isHelp then
             printfn "%s" (parser.PrintUsage())
@@ -78,14 +125,12 @@ module Cli =
             0
         elif Array.contains "--verbose" arguments then
             start ()
-            0
         else
             try
                 start ()
-                0
             with
             | :? GapLabException
             | :? IOException
             | :? UnauthorizedAccessException as e ->
                 eprintfn "%s" e.Message
-                1
+                failed

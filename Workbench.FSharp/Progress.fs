@@ -10,7 +10,8 @@ module Progress =
 
     let private plainInterval = TimeSpan.FromSeconds 10.
 
-    let private time (span: TimeSpan) =
+    /// A time as it is read: 4:05, or 1:02:03.
+    let time (span: TimeSpan) =
         if span.TotalHours >= 1. then
             span.ToString @"h\:mm\:ss"
         else

@@ -1,19 +1,14 @@
 namespace GapLab.Workbench
 
-open System
-open System.IO
-open System.Reflection
 open GapLab.Bounds
 open GapLab.Data
-open GapLab.Distributions
+open GapLab.Experiments
 open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Optimization
 open GapLab.Tensors
-open GapLab.Tensors.Cpu
-open GapLab.Training
 
 /// The settings of the experiments of "Inference Suboptimality in Variational Autoencoders" (Cremer et al. 2018).
 type SuboptimalitySettings =
@@ -36,16 +31,33 @@ type SuboptimalitySettings =
         LeapfrogSteps: int
         LocalSamples: int
         LocalStepSize: float
+        /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
+        LocalSteps: int
     }
 
-/// Training a model and measuring its inference gaps.
-module Suboptimality =
-    /// The library's version and, where it was built from a repository, revision.
-    let version =
-        (typeof<Gaps>.Assembly.GetCustomAttributes(typeof<AssemblyInformationalVersionAttribute>, false)[0]
-        :?> AssemblyInformationalVersionAttribute)
-            .InformationalVersion
+/// What is measured of one model on one set of datapoints, in nats.
+type Measurement =
+    {
+        Points: int
+        /// L[q] and its importance-weighted bound.
+        Inferred: BoundEstimate
+        InferredIwae: BoundEstimate
+        /// L[q*] and its importance-weighted bound.
+        Optimal: BoundEstimate
+        OptimalIwae: BoundEstimate
+        Ais: BoundEstimate
+        AcceptanceRates: float array
+        Gaps: Gaps
+        LocalSteps: int array
+        LocallyConverged: int
+        /// Where the numbers come from, one for each measure.
+        Provenance: Provenance list
+        /// Whether another revision of the code gave some of the numbers.
+        IsStale: bool
+    }
 
+/// The paper's training runs, and the measurement of inference gaps.
+module Suboptimality =
     /// The paper's settings for MNIST and Fashion-MNIST.
     let paper =
         { TrainingImages = None
@@ -60,7 +72,8 @@ module Suboptimality =
           Distributions = 500
           LeapfrogSteps = 10
           LocalSamples = 100
-          LocalStepSize = 1e-3 }
+          LocalStepSize = 1e-3
+          LocalSteps = LocalOptimizerOptions().MaximumSteps }
 
     /// Real data in minutes.
     let small =
@@ -132,7 +145,8 @@ module Suboptimality =
           "AIS distributions", string settings.Distributions
           "leapfrog steps", string settings.LeapfrogSteps
           "local samples", string settings.LocalSamples
-          "local step size", $"{settings.LocalStepSize}" ]
+          "local step size", $"{settings.LocalStepSize}"
+          "limit on local steps", string settings.LocalSteps ]
 
     /// What a table's header says of the settings: every one that differs from the paper's.
     let settingNotes (settings: SuboptimalitySettings) =
@@ -160,139 +174,123 @@ module Suboptimality =
         let options = aisOptions settings
         $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
-    let private device = CpuDevice.Instance
-
-    /// A data set and the batches that training and evaluation take from it.
-    type Data =
-        { Set: DataSet
-          Train: ObservationSource
-          Validation: ObservationSource option
-          Test: ObservationSource }
-
-    /// Loads a data set with its usual binarization.
-    let load (name: string) (folder: string option) (settings: SuboptimalitySettings) =
-        let options =
-            DataOptions(
-                Folder = Option.toObj folder,
-                ValidationCount = Option.toNullable settings.ValidationImages,
-                SyntheticTrainCount = defaultArg settings.TrainingImages 5000
-            )
-
-        let set = DataSets.Load(name, options)
-
-        let source (images: ImageSet) = ImageSource(device, images, set.DefaultBinarization) :> ObservationSource
-
-        let train =
-            match settings.TrainingImages with
-            | Some count when count < set.Train.Count ->
-                // Files may be sorted, so a part of one is drawn at random: the same part every time.
-                let order = [| 0 .. set.Train.Count - 1 |]
-                RandomStream(0UL, RandomPurpose.Split).Shuffle order
-                set.Train.Select(ReadOnlySpan order[.. count - 1])
-            | _ -> set.Train
-
-        { Set = set
-          Train = source train
-          Validation = (if set.Validation.Count = 0 then None else Some(source set.Validation))
-          Test = source set.Test }
-
-    /// A model of the paper's architecture with an amortized factorised Gaussian, freshly initialised.
-    let build (settings: SuboptimalitySettings) dataSize seed =
-        let initial = RandomStream(seed, RandomPurpose.Initialization)
+    /// A training run of the paper: a dense Bernoulli decoder, an amortized encoder of the same layers, entropy annealing.
+    let trainSpec (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
         let hidden = List.toArray settings.Hidden
 
-        let model =
-            DenseModel(
-                device,
-                settings.LatentSize,
-                hidden,
-                dataSize,
-                Activation.Elu,
-                OutputKind.Bernoulli,
-                initial.Fork 1UL
+        TrainSpec(
+            Data =
+                DataSpec(
+                    Name = dataset,
+                    ValidationCount = Option.toNullable settings.ValidationImages,
+                    TrainCount = Option.toNullable settings.TrainingImages
+                ),
+            Model = DenseModel.Choice(settings.LatentSize, hidden, Activation.Elu, OutputKind.Bernoulli),
+            Family = FactorizedGaussian.Choice(),
+            Inference = Amortized.Choice(hidden, Activation.Elu),
+            Schedule = settings.Schedule,
+            Weights = Annealing.Entropy settings.AnnealingEpochs,
+            Seed = seed
+        )
+
+    /// The training runs of one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
+    let trainSpecs (session: Session) settings dataset =
+        let specs = [ for seed in session.Seeds -> trainSpec settings dataset seed ]
+
+        if not (session.Data specs.Head.Data).Set.SuitsBernoulli then
+            Cli.fail
+                $"'{dataset}' holds numbers outside 0 to 1, which the paper's Bernoulli decoder cannot explain; scale them, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --output gaussian)."
+
+        specs
+
+    /// What is measured to get the gaps: L[q], L[q*] and AIS, in this order.
+    let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
+        let local =
+            LocalOptimizerOptions(
+                Samples = settings.LocalSamples,
+                Adam = AdamOptions(LearningRate = settings.LocalStepSize),
+                MaximumSteps = settings.LocalSteps
             )
 
-        let family = FactorizedGaussian(device, settings.LatentSize)
-        let encoder = Amortized(family, device, dataSize, hidden, Activation.Elu, initial.Fork 2UL)
-        Vae(model, family, encoder)
+        let measures: Measure list =
+            [ InferredBounds settings.ImportanceSamples
+              OptimalBounds(local, settings.ImportanceSamples)
+              AnnealedBound(aisOptions settings) ]
 
-    /// Trains with entropy annealing; every epoch is handed to `onEpoch`.
-    let train (settings: SuboptimalitySettings) seed data (vae: Vae) onEpoch =
-        let weights epoch =
-            if epoch >= settings.AnnealingEpochs then
-                ObjectiveWeights.Elbo
-            else
-                ObjectiveWeights.EntropyAnnealing(float epoch / float settings.AnnealingEpochs)
+        [ for measure in measures ->
+              EvaluationSpec(
+                  Artifact = artifact,
+                  Measure = measure,
+                  Split = split,
+                  Points = settings.Points,
+                  Seed = artifact.Seed
+              ) ]
 
-        let options = TrainerOptions(Schedule = settings.Schedule, Weights = Func<_, _> weights, Seed = seed)
+    /// The gaps from the results of `evaluations`.
+    let ofCells seed (cells: MeasuredCell list) =
+        match cells with
+        | [ inferred; optimal; ais ] ->
+            let bounds = [| optimal.Bound "iwae"; ais.Bound "ais" |]
 
-        Progress.run "training" (fun report ->
-            Trainer(options).Train(vae, data.Train, Option.toObj data.Validation, Action<_> onEpoch, Action<_> report))
+            { Points = ais.Datapoints.Length
+              Inferred = inferred.Bound "elbo"
+              InferredIwae = inferred.Bound "iwae"
+              Optimal = optimal.Bound "elbo"
+              OptimalIwae = bounds[0]
+              Ais = bounds[1]
+              AcceptanceRates = ais.Values "acceptance"
+              Gaps =
+                Gaps.Compute(
+                    bounds,
+                    optimal.Bound "elbo",
+                    inferred.Bound "elbo",
+                    RandomStream(seed, RandomPurpose.Bootstrap)
+                )
+              LocalSteps = optimal.Values "steps" |> Array.map int
+              LocallyConverged = optimal.Values "converged" |> Array.sumBy int
+              Provenance = cells |> List.map _.Provenance
+              IsStale = cells |> List.exists _.IsStale }
+        | _ -> invalidArg (nameof cells) "Three results are expected."
 
-    /// What is measured on one set of datapoints, in nats.
-    type Measurement =
-        {
-            Points: int
-            /// L[q] and its importance-weighted bound.
-            Inferred: ImportanceEstimate
-            /// L[q*] and its importance-weighted bound.
-            Optimal: ImportanceEstimate
-            Ais: AisEstimate
-            Gaps: Gaps
-            LocalSteps: int array
-            LocallyConverged: int
-        }
+    /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
+    let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
+        let evaluations =
+            [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
 
-    /// Measures the bounds and gaps of a random subset of a source, the same one for every seed.
-    let measure (settings: SuboptimalitySettings) seed (vae: Vae) label (source: ObservationSource) =
-        let x = source.Subset settings.Points
-        let stream purpose = RandomStream(seed, purpose)
-        let importance = ImportanceSampler settings.ImportanceSamples
-        let step title work = Progress.run $"{label}: {title}" (Progress.ofCount x.Count >> work)
-        let lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream RandomPurpose.Evaluation, 0).Final
+        let cells = session.Evaluate(List.concat evaluations) |> List.chunkBySize 3
+        List.map2 (fun (_, artifact: ArtifactSpec, _) three -> ofCells artifact.Seed three) wanted cells
 
-        let inferred =
-            step "L[q]" (fun report ->
-                importance.Estimate(
-                    vae.Model,
-                    vae.Family,
-                    x,
-                    lambda,
-                    (stream RandomPurpose.Importance).Fork 1UL,
-                    report
-                ))
+    /// What a table's reader must know: the models, what the numbers mean, where they come from, and how the settings differ from the paper's.
+    let notes (session: Session) (settings: SuboptimalitySettings) (specs: TrainSpec list) (measurements: Measurement list) =
+        let artifact = session.Store.FindArtifact specs.Head
+        let data = session.Data specs.Head.Data
+        let provenance = measurements |> List.collect _.Provenance
+        let level = 100. * measurements.Head.Gaps.Level
 
-        let optimum =
-            step "local optimisation" (fun report ->
-                let options =
-                    LocalOptimizerOptions(
-                        Samples = settings.LocalSamples,
-                        Adam = AdamOptions(LearningRate = settings.LocalStepSize)
-                    )
+        let seeds =
+            match specs with
+            | [ one ] -> $"seed {one.Seed}"
+            | several -> "seeds " + (several |> List.map (fun spec -> string spec.Seed) |> String.concat ", ")
 
-                LocalOptimizer(options)
-                    .Optimize(vae.Model, vae.Family, x, stream RandomPurpose.LocalOptimization, report))
+        let errors =
+            match specs with
+            | [ _ ] ->
+                $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points."
+            | several -> $"Averages over {several.Length} seeds, each with its own model; ± is the standard error over seeds."
 
-        let optimal =
-            step "L[q*]" (fun report ->
-                importance.Estimate(
-                    vae.Model,
-                    vae.Family,
-                    x,
-                    optimum.Lambda,
-                    (stream RandomPurpose.Importance).Fork 2UL,
-                    report
-                ))
+        let versions =
+            [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors" ]
+            |> List.distinct
+            |> String.concat "; "
 
-        let ais =
-            step "AIS" (fun report ->
-                Ais(aisOptions settings).Run(vae.Model, x, stream RandomPurpose.AnnealedInitial, report))
-
-        { Points = x.Count
-          Inferred = inferred
-          Optimal = optimal
-          Ais = ais
-          Gaps =
-            Gaps.Compute([ optimal.Iwae; ais.LogMarginal ], optimal.Elbo, inferred.Elbo, stream RandomPurpose.Bootstrap)
-          LocalSteps = optimum.Steps
-          LocallyConverged = optimum.ConvergedCount }
+        [ $"Preset {session.Preset}, {seeds}; {artifact.Description}; trained on {data.Train.Count} images of {data.Train.Description}."
+          $"{settings.Points} random training and test points, the same for every seed. {errors}"
+          "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation."
+          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
+          $"Training and local optimisation evaluate the KL analytically. AIS: {aisNote settings}. {versions}."
+          data.Set.Provenance
+          for file in data.Set.Files do
+              $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
+          if measurements |> List.exists _.IsStale then
+              "† Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+        @ settingNotes settings

@@ -23,7 +23,12 @@ public abstract class ObservationSource
     /// </summary>
     /// <param name="count">How many.</param>
     /// <exception cref="DataException">There are fewer.</exception>
-    public Observations Subset(int count)
+    public Observations Subset(int count) => Batch(SubsetOrder(count));
+
+    /// <summary>Which datapoints <see cref="Subset"/> takes, in its order.</summary>
+    /// <param name="count">How many.</param>
+    /// <exception cref="DataException">There are fewer.</exception>
+    public int[] SubsetOrder(int count)
     {
         if (count < 1)
             throw new DataException($"A subset of {Description} must have at least 1 datapoint, not {count}.");
@@ -31,6 +36,6 @@ public abstract class ObservationSource
             throw new DataException($"{Description} has {Count} datapoints, not {count}; ask for fewer.");
         int[] order = [.. Enumerable.Range(0, Count)];
         new RandomStream(0, RandomPurpose.Split).Shuffle(order);
-        return Batch(order.AsSpan(0, count));
+        return order[..count];
     }
 }

@@ -2,6 +2,7 @@ using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Models;
 using GapLab.Networks;
+using GapLab.Specification;
 using GapLab.Tensors;
 
 namespace GapLab.Families;
@@ -13,6 +14,14 @@ namespace GapLab.Families;
 /// <param name="latentSize">The size n of z.</param>
 public sealed class FactorizedGaussian(Device device, int latentSize) : VariationalFamily(new ParameterSet(device))
 {
+    /// <summary>The choice of this family, for the specification of an experiment.</summary>
+    /// <exception cref="ShapeException">When it is built for a model with more than one latent level.</exception>
+    public static Component<FamilyContext, VariationalFamily> Choice() => new(
+        "ffg", revision: 1, null,
+        context => context.Model.LatentSizes is [int size]
+            ? new FactorizedGaussian(context.Model.Device, size)
+            : throw new ShapeException($"The family FFG is for models with one latent level, not for {context.Model.LatentSizes.Count}."));
+
     /// <inheritdoc/>
     public override string Name => "FFG";
 

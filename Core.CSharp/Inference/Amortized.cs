@@ -3,6 +3,7 @@ using GapLab.Distributions;
 using GapLab.Families;
 using GapLab.Models;
 using GapLab.Networks;
+using GapLab.Specification;
 using GapLab.Tensors;
 
 namespace GapLab.Inference;
@@ -33,6 +34,13 @@ public sealed class Amortized : InferenceMethod
             _heads[i] = new Linear(Parameters, $"encoder.{family.LocalBlocks[i].Name}", _hidden.Outputs, family.LocalBlocks[i].Size, Activation.Identity, stream);
         _name = $"{string.Join('-', [dataSize, .. hidden])}-{string.Join('+', family.LocalBlocks.Select(block => block.Size))} {activation}";
     }
+
+    /// <summary>The choice of such an encoder, for the specification of an experiment.</summary>
+    /// <param name="hidden">The sizes of the hidden layers; none for a linear encoder.</param>
+    /// <param name="activation">The hidden layers' activation.</param>
+    public static Component<InferenceContext, InferenceMethod> Choice(IReadOnlyList<int> hidden, Activation activation) => new(
+        "amortized", revision: 1, new { hidden, activation },
+        context => new Amortized(context.Family, context.Model.Device, context.DataSize, hidden, activation, context.Stream));
 
     /// <inheritdoc/>
     public override string Name => _name;

@@ -2,6 +2,7 @@ using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Families;
 using GapLab.Objectives;
+using GapLab.Specification;
 using GapLab.Tensors;
 
 namespace GapLab.Inference;
@@ -15,6 +16,12 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
 {
     /// <summary>Inference that samples must not see the noise that its result is judged by.</summary>
     private const ulong InferenceNoise = 1;
+
+    /// <summary>The choice of this rule, for the specification of an experiment.</summary>
+    /// <param name="samples">Samples of q for each datapoint.</param>
+    /// <param name="form">How the KL terms are evaluated.</param>
+    public static Component<Vae, TrainingRule> Choice(int samples = 1, KlForm form = KlForm.Analytic) =>
+        new("joint-gradient", revision: 1, new { samples, form }, _ => new JointGradient(samples, form));
 
     /// <inheritdoc/>
     public override string Name => $"joint gradient, {samples} sample{(samples == 1 ? "" : "s")}, {form} KL";

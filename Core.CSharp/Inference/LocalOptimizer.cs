@@ -38,13 +38,12 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
             throw new GapLabException("Local optimisation: the batch has no datapoints.");
         var best = new double[x.Count][][];
         var steps = new int[x.Count];
-        int done = 0, converged = 0;
+        var converged = new bool[x.Count];
+        int done = 0;
         model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
-            best[row] = OptimizeOne(model, family, x, row, stream, out steps[row], out bool stopped, cancellation);
-            if (stopped)
-                Interlocked.Increment(ref converged);
+            best[row] = OptimizeOne(model, family, x, row, stream, out steps[row], out converged[row], cancellation);
             progress?.Invoke(Interlocked.Increment(ref done));
         }, cancellation);
         var blocks = new Tensor[best.Length == 0 ? 0 : best[0].Length];

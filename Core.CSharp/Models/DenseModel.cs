@@ -1,6 +1,7 @@
 using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Networks;
+using GapLab.Specification;
 using GapLab.Tensors;
 
 namespace GapLab.Models;
@@ -35,6 +36,15 @@ public sealed class DenseModel : GenerativeModel
             _logVariance = Parameters.Add("decoder.logVariance", Tensor.Filled(device, new Shape(1), 0));
         _name = $"{string.Join('-', [latentSize, .. hidden, dataSize])} {activation} {output}";
     }
+
+    /// <summary>The choice of such a decoder, for the specification of an experiment.</summary>
+    /// <param name="latentSize">The size n of z.</param>
+    /// <param name="hidden">The sizes of the hidden layers; none for a linear decoder.</param>
+    /// <param name="activation">The hidden layers' activation.</param>
+    /// <param name="output">What the outputs parametrise.</param>
+    public static Component<ModelContext, GenerativeModel> Choice(int latentSize, IReadOnlyList<int> hidden, Activation activation, OutputKind output) => new(
+        "dense", revision: 1, new { latentSize, hidden, activation, output },
+        context => new DenseModel(context.Device, latentSize, hidden, context.DataSize, activation, output, context.Stream));
 
     /// <inheritdoc/>
     public override string Name => _name;

@@ -33,8 +33,14 @@ public abstract class Optimizer
     /// <summary>The step size, which schedules change.</summary>
     public double LearningRate { get; set; }
 
-    /// <summary>How many steps have been taken since the start or the last <see cref="Reset"/>.</summary>
-    protected int Steps { get; private set; }
+    /// <summary>How many steps have been taken since the start or the last <see cref="Reset"/>. With the moments, the whole state: setting all of them resumes a run.</summary>
+    public int Steps { get; set; }
+
+    /// <summary>The running averages of the gradients, in the parameters' order.</summary>
+    public IReadOnlyList<Tensor> FirstMoments => _firstMoments;
+
+    /// <summary>The running averages of the squared gradients, in the parameters' order; none for rules without them.</summary>
+    public IReadOnlyList<Tensor> SecondMoments => _secondMoments;
 
     private string Name => GetType().Name;
 

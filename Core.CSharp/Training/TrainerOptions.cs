@@ -25,6 +25,18 @@ public sealed record TrainerOptions
     /// <summary>The weights of the objective's terms at an epoch, counted from 0: annealing.</summary>
     public Func<int, ObjectiveWeights> Weights { get; init; } = _ => ObjectiveWeights.Elbo;
 
+    /// <summary>How many validation datapoints are scored after every epoch, a random subset.</summary>
+    public int ValidationPoints { get; init; } = 1000;
+
+    /// <summary>Samples of q for the score of a validation datapoint.</summary>
+    public int ValidationSamples { get; init; } = 10;
+
+    /// <summary>Early stopping: training ends when this many epochs in a row have not raised the validation ELBO; null to use all epochs.</summary>
+    public int? Patience { get; init; }
+
+    /// <summary>Whether the parameters of the epoch with the highest validation ELBO are the result, and not the last ones.</summary>
+    public bool KeepBest { get; init; }
+
     /// <summary>The seed of batches and noise.</summary>
     public ulong Seed { get; init; } = 1;
 }

@@ -67,7 +67,7 @@ let private trainTiny (options: TrainerOptions) =
     let vae = tiny ()
     let bias = vae.Model.Parameters[1]
     let path = List<float>()
-    Trainer(options).Train(vae, FivePoints(), null, null, (fun _ -> path.Add((bias.ToArray())[0])))
+    Trainer(options).Train(vae, FivePoints(), null, null, (fun _ -> path.Add((bias.ToArray())[0]))) |> ignore
     path.ToArray()
 
 let private schedule (stages: (int * float) list) =
@@ -77,13 +77,13 @@ let private schedule (stages: (int * float) list) =
 let ``a short run on glyphs raises the validation ELBO`` () =
     let vae, reports = newVae 1UL, List<EpochReport>()
     let trainer = Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(6, 3e-3), BatchSize = 50))
-    trainer.Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+    trainer.Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report)) |> ignore
     Assert.That([ for r in reports -> r.Epoch ], equalTo [ 1..6 ])
     Assert.That([ for r in reports -> r.Epochs ], Is.All.EqualTo 6)
     // All logits zero cost 784 log 2 = 543 nats; 72 steps must take off most of it.
-    Assert.That(reports[5].ValidationElbo, Is.GreaterThan(reports[0].ValidationElbo + 20.0))
+    Assert.That(reports[5].Validation.Elbo, Is.GreaterThan(reports[0].Validation.Elbo + 20.0))
     Assert.That(reports[5].Objective, Is.GreaterThan(reports[0].Objective + 20.0))
-    Assert.That(reports[5].ValidationElbo, Is.GreaterThan -300.0)
+    Assert.That(reports[5].Validation.Elbo, Is.GreaterThan -300.0)
 
 [<Test>]
 let ``the reported validation ELBO is that of the validation data`` () =
@@ -91,14 +91,14 @@ let ``the reported validation ELBO is that of the validation data`` () =
     let vae, reports = newVae 1UL, List<EpochReport>()
 
     Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 0.0)))
-        .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+        .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report)) |> ignore
 
     use _scope = MemoryScope.Enter()
     let x = (sourceOf glyphs.Validation).Subset 100
     let lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream 1UL, 0).Final
     let many = ImportanceSampler(200).Estimate(vae.Model, vae.Family, x, lambda, stream 1UL)
     // One sample of every datapoint: its error is √200 times that of the many, and the analytic KL makes it smaller still.
-    Assert.That(reports[0].ValidationElbo, within (4.0 * sqrt 201.0 * many.Elbo.MonteCarloError) many.Elbo.Mean)
+    Assert.That(reports[0].Validation.Elbo, within (4.0 * sqrt 201.0 * many.Elbo.MonteCarloError) many.Elbo.Mean)
 
 [<Test>]
 let ``without validation data there is no validation ELBO`` () =
@@ -110,9 +110,9 @@ let ``without validation data there is no validation ELBO`` () =
             Rule = Scripted((fun _ -> 0.0), (fun _ -> -2.5))
         )
     )
-        .Train(tiny (), FivePoints(), null, (fun report -> reports.Add report))
+        .Train(tiny (), FivePoints(), null, (fun report -> reports.Add report)) |> ignore
 
-    Assert.That(reports[0].ValidationElbo, Is.NaN)
+    Assert.That(reports[0].Validation.Elbo, Is.NaN)
     Assert.That(reports[0].Objective, within 1e-12 -2.5)
 
 [<Test>]
@@ -158,7 +158,7 @@ let ``the weights reach the objective: without KL only the likelihood is reporte
                 Weights = fun _ -> weights
             )
 
-        Trainer(options).Train(newVae 1UL, sourceOf glyphs.Train, null, (fun report -> reports.Add report))
+        Trainer(options).Train(newVae 1UL, sourceOf glyphs.Train, null, (fun report -> reports.Add report)) |> ignore
         reports[0].Objective
 
     let elbo, likelihood, half =
@@ -208,7 +208,7 @@ let ``an objective that is not finite stops training with its epoch and step`` (
         let vae = tiny ()
         let rule = Scripted((fun _ -> 1.0), (fun step -> if step = 4 then value else -1.0))
         let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(9, 0.1), BatchSize = 2, Rule = rule)
-        let message = messageOf<GapLabException>(fun () -> Trainer(options).Train(vae, FivePoints(), null))
+        let message = messageOf<GapLabException>(fun () -> Trainer(options).Train(vae, FivePoints(), null) |> ignore)
 
         Assert.That(
             message,
@@ -225,7 +225,7 @@ let ``the seed decides the result, and nothing else does`` () =
         let vae = newVae 1UL
 
         Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), Seed = seed))
-            .Train(vae, sourceOf glyphs.Train, null)
+            .Train(vae, sourceOf glyphs.Train, null) |> ignore
 
         bitsOf vae.Parameters
 
@@ -239,7 +239,7 @@ let ``validation and reports do not change what is trained`` () =
         let vae = newVae 1UL
 
         Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(2, 1e-3), BatchSize = 200))
-            .Train(vae, sourceOf glyphs.Train, validation)
+            .Train(vae, sourceOf glyphs.Train, validation) |> ignore
 
         bitsOf vae.Parameters
 
@@ -250,7 +250,7 @@ let ``progress reaches one, and cancellation stops between two steps`` () =
     let told = List<float>()
     let rule = Scripted((fun _ -> 0.0), (fun _ -> 0.0))
     let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(2, 0.1), BatchSize = 2, Rule = rule)
-    Trainer(options).Train(tiny (), FivePoints(), null, null, (fun fraction -> told.Add fraction))
+    Trainer(options).Train(tiny (), FivePoints(), null, null, (fun fraction -> told.Add fraction)) |> ignore
     Assert.That(told, near 1e-12 [| for step in 1..6 -> float step / 6.0 |])
     rule.Steps.Clear()
     use stop = new CancellationTokenSource()
@@ -266,8 +266,8 @@ let ``progress reaches one, and cancellation stops between two steps`` () =
                     (fun done' ->
                         if done' > 0.3 then
                             stop.Cancel()),
-                    stop.Token
-                ))
+                    cancellation = stop.Token
+                ) |> ignore)
     )
     |> ignore
 

@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using GapLab.Data;
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Inference;
+using GapLab.Tensors;
+using GapLab.Training;
+
+namespace GapLab.Experiments;
+
+/// <summary>
+/// Estimates what is still to be done by doing a little of each kind of work on this machine: some training steps, cheap versions of measures on a few datapoints.
+/// Nothing is stored.
+/// </summary>
+/// <param name="runner">Whose results are to be estimated.</param>
+/// <param name="device">Where they would be computed.</param>
+public sealed class CostEstimator(Runner runner, Device device)
+{
+    private const int WarmUpSteps = 20, TimedSteps = 60;
+
+    /// <summary>The results that are missing, with the time each will take.</summary>
+    /// <param name="evaluations">What is wanted.</param>
+    /// <param name="cancellation">Stops early.</param>
+    public IReadOnlyList<CostEstimate> Estimate(IReadOnlyList<EvaluationSpec> evaluations, CancellationToken cancellation = default)
+    {
+        var estimates = new List<CostEstimate>();
+        // Equal work is timed once: a sweep over seeds has many.
+        var trainingRates = new Dictionary<string, double>();
+        var measureRates = new Dictionary<string, double>();
+        foreach (RunTask task in RunTask.Plan([.. evaluations.Where(spec => runner.Find(spec) is null)], [], runner.Store))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            string kind = WithoutSeed(task.Artifact);
+            if (task.Evaluation is { } evaluation)
+            {
+                (Measure probe, double factor) = evaluation.Measure.CheapPart;
+                string title = $"{evaluation.Measure.Title}, {evaluation.Points} {evaluation.Split.ToString().ToLowerInvariant()} points, {Name(task.Artifact)}";
+                string measure = evaluation.Measure.Identity.ToJson().ToJsonString();
+                if (!measureRates.TryGetValue(kind + measure, out double rate))
+                    measureRates[kind + measure] = rate = factor * SecondsPerPoint(evaluation, probe, cancellation);
+                estimates.Add(new CostEstimate(title, rate * evaluation.Points, evaluation.Measure is OptimalBounds ? $"for {OptimalBounds.AssumedSteps} steps a datapoint" : ""));
+            }
+            else if (task.Artifact is TrainSpec training)
+            {
+                if (!trainingRates.TryGetValue(kind, out double rate))
+                    trainingRates[kind] = rate = SecondsPerEpoch(training);
+                estimates.Add(new CostEstimate(
+                    $"training, {training.Schedule.Epochs} epochs, {Name(training)}", rate * training.Schedule.Epochs,
+                    training.Patience is null ? "" : "at most: it may stop early"));
+            }
+            else
+            {
+                estimates.Add(new CostEstimate($"import, {Name(task.Artifact)}", 0, ""));
+            }
+        }
+        return estimates;
+    }
+
+    private static string Name(ArtifactSpec spec) => $"{spec.Data.Name}, seed {spec.Seed}";
+
+    private static string WithoutSeed(ArtifactSpec spec) => (spec with { Seed = 0 }).Key;
+
+    private double SecondsPerEpoch(TrainSpec spec)
+    {
+        LoadedData data = runner.Data(spec.Data);
+        Vae vae = spec.Build(device, data.DataSize);
+        TrainerOptions options = spec.OptionsFor(vae);
+        int batches = (data.Train.Count + spec.BatchSize - 1) / spec.BatchSize;
+        int steps = 0;
+        using var enough = new CancellationTokenSource();
+        Stopwatch? watch = null;
+        double seconds = 0;
+        try
+        {
+            new Trainer(options).Train(vae, data.Train, null, onStep: _ =>
+            {
+                steps++;
+                if (steps == WarmUpSteps)
+                    watch = Stopwatch.StartNew();
+                if (steps >= WarmUpSteps + TimedSteps)
+                {
+                    seconds = watch!.Elapsed.TotalSeconds / TimedSteps;
+                    enough.Cancel();
+                }
+            }, cancellation: enough.Token);
+        }
+        catch (OperationCanceledException) when (enough.IsCancellationRequested)
+        {
+        }
+        // A run shorter than the probe is over before it is timed.
+        if (seconds == 0)
+            seconds = watch is null ? 0 : watch.Elapsed.TotalSeconds / Math.Max(1, steps - WarmUpSteps);
+        double perEpoch = seconds * batches;
+        if (data.Validation is { } validation)
+        {
+            var curve = new ValidationCurve(validation, spec.ValidationPoints, spec.ValidationSamples, new RandomStream(0, RandomPurpose.Evaluation));
+            perEpoch += Seconds(() => curve.Evaluate(vae));
+        }
+        return perEpoch;
+    }
+
+    private double SecondsPerPoint(EvaluationSpec spec, Measure probe, CancellationToken cancellation)
+    {
+        LoadedData data = runner.Data(spec.Artifact.Data);
+        Vae vae = runner.Store.FindArtifact(spec.Artifact) is null ? spec.Artifact.Build(device, data.DataSize) : runner.Load(spec.Artifact, cancellation);
+        ObservationSource source = data[spec.Split];
+        int points = Math.Min(spec.Points, 2 * WorkerPool.AvailableThreads);
+        using var scope = MemoryScope.Enter(record: false);
+        Observations x = source.Subset(points);
+        return Seconds(() => probe.Run(vae, x, spec.Seed, null, cancellation)) / points;
+    }
+
+    /// <summary>The time of the second run: the first one compiles.</summary>
+    private static double Seconds(Action work)
+    {
+        work();
+        var watch = Stopwatch.StartNew();
+        work();
+        return watch.Elapsed.TotalSeconds;
+    }
+}

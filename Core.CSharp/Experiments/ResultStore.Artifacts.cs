@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using GapLab.Data;
+using GapLab.Inference;
+using GapLab.Specification;
+using GapLab.Training;
+
+namespace GapLab.Experiments;
+
+public sealed partial class ResultStore
+{
+    private const string WeightsFile = "weights.safetensors", CheckpointFile = "checkpoint.safetensors", ArtifactFile = "artifact.json";
+    private const string SecondsMember = "gaplab.seconds";
+
+    /// <summary>The stored model of a description, or null.</summary>
+    /// <param name="spec">The description.</param>
+    public Artifact? FindArtifact(ArtifactSpec spec)
+    {
+        string folder = FolderOf(spec);
+        return File.Exists(Path.Combine(folder, ArtifactFile)) ? ReadArtifact(folder) : null;
+    }
+
+    /// <summary>All stored models.</summary>
+    public IEnumerable<Artifact> Artifacts()
+    {
+        string all = Path.Combine(Folder, "artifacts");
+        if (!Directory.Exists(all))
+            yield break;
+        foreach (string folder in Directory.EnumerateDirectories(all).Order().SelectMany(identity => Directory.EnumerateDirectories(identity).Order()))
+            if (File.Exists(Path.Combine(folder, ArtifactFile)) && ReadArtifact(folder) is { } artifact)
+                yield return artifact;
+    }
+
+    /// <summary>The file with a stored model's parameters, in the safetensors format: one entry for each parameter, under its name.</summary>
+    /// <param name="spec">The model's description.</param>
+    public string WeightsPath(ArtifactSpec spec) => Path.Combine(FolderOf(spec), WeightsFile);
+
+    /// <summary>Puts the parameters of a stored model into one that was built from its description.</summary>
+    /// <returns>False where they turned out damaged; they are then set aside.</returns>
+    internal bool TryLoadWeights(ArtifactSpec spec, Vae vae)
+    {
+        try
+        {
+            TensorEntry.Restore(StoredTensors.Read(WeightsPath(spec)).Entries, "", vae.ParameterNames, vae.Parameters);
+            return true;
+        }
+        catch (DataException e)
+        {
+            SetAside(FolderOf(spec), e);
+            return false;
+        }
+    }
+
+    /// <summary>Stores a model and removes its checkpoint.</summary>
+    internal void Write(ArtifactSpec spec, Vae vae, TrainingOutcome outcome, Provenance provenance)
+    {
+        string folder = Prepare("artifacts", spec.Identity, spec.Key);
+        StoredTensors.Write(Path.Combine(folder, WeightsFile), [.. TensorEntry.Of("", vae.ParameterNames, vae.Parameters)]);
+        StoredDocument.Write(Path.Combine(folder, ArtifactFile), new JsonObject
+        {
+            ["key"] = spec.Key,
+            ["spec"] = spec.ToJson(),
+            ["outcome"] = CanonicalJson.From(outcome),
+            ["description"] = $"{vae.Model.Name}, {vae.Family.Name}, encoder {vae.Inference.Name}",
+            ["provenance"] = CanonicalJson.From(provenance),
+        });
+        File.Delete(Path.Combine(folder, CheckpointFile));
+    }
+
+    /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null.</summary>
+    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(ArtifactSpec spec)
+    {
+        string path = Path.Combine(FolderOf(spec), CheckpointFile);
+        if (!File.Exists(path))
+            return null;
+        try
+        {
+            SafetensorsFile file = StoredTensors.Read(path);
+            _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
+            return (Checkpoint.From(file), seconds);
+        }
+        catch (DataException e)
+        {
+            SetAside(path, e);
+            return null;
+        }
+    }
+
+    /// <summary>Stores a checkpoint in the place of the last one.</summary>
+    /// <exception cref="DataException">The folder cannot be written to, or is full; the last checkpoint is still there.</exception>
+    internal void Write(ArtifactSpec spec, Checkpoint checkpoint, double seconds)
+    {
+        Dictionary<string, string> metadata = checkpoint.Metadata();
+        metadata[SecondsMember] = seconds.ToString("R", CultureInfo.InvariantCulture);
+        StoredTensors.Write(Path.Combine(Prepare("artifacts", spec.Identity, spec.Key), CheckpointFile), checkpoint.Tensors, metadata);
+    }
+
+    /// <summary>Removes a model and its checkpoint.</summary>
+    internal void Delete(ArtifactSpec spec)
+    {
+        if (Directory.Exists(FolderOf(spec)))
+            Directory.Delete(FolderOf(spec), recursive: true);
+    }
+
+    private string FolderOf(ArtifactSpec spec) => Path.Combine(Folder, "artifacts", spec.Identity, spec.Key);
+
+    private Artifact? ReadArtifact(string folder)
+    {
+        string path = Path.Combine(folder, ArtifactFile);
+        try
+        {
+            JsonObject document = StoredDocument.Read(path);
+            return new Artifact(
+                Part<string>(document, "key", path), Member(document, "spec", path), Part<TrainingOutcome>(document, "outcome", path),
+                Part<string>(document, "description", path), Part<Provenance>(document, "provenance", path));
+        }
+        catch (DataException e)
+        {
+            SetAside(folder, e);
+            return null;
+        }
+    }
+}

@@ -1,0 +1,85 @@
+using System.Text.Json.Nodes;
+using GapLab.Inference;
+using GapLab.Objectives;
+using GapLab.Optimization;
+using GapLab.Specification;
+using GapLab.Training;
+
+namespace GapLab.Experiments;
+
+/// <summary>A training run, by description.</summary>
+public sealed record TrainSpec : ArtifactSpec
+{
+    /// <summary>Epochs and learning rates.</summary>
+    public required LearningRateSchedule Schedule { get; init; }
+
+    /// <summary>Datapoints in a batch.</summary>
+    public int BatchSize { get; init; } = 100;
+
+    /// <summary>The optimiser's settings but for the learning rate, which the schedule gives.</summary>
+    public AdamOptions Adam { get; init; } = new();
+
+    /// <summary>Whether the optimiser starts anew at every stage of the schedule.</summary>
+    public bool ResetMomentsAtStages { get; init; }
+
+    /// <summary>Which gradients train which parameters.</summary>
+    public Component<Vae, TrainingRule> Rule { get; init; } = JointGradient.Choice();
+
+    /// <summary>The weights of the objective's terms by epoch.</summary>
+    public Component<int, ObjectiveWeights> Weights { get; init; } = Annealing.None;
+
+    /// <summary>How many validation datapoints are scored after every epoch.</summary>
+    public int ValidationPoints { get; init; } = 1000;
+
+    /// <summary>Samples of q for the score of a validation datapoint.</summary>
+    public int ValidationSamples { get; init; } = 10;
+
+    /// <summary>Early stopping after so many epochs in a row without a higher validation ELBO; null to use all epochs.</summary>
+    public int? Patience { get; init; }
+
+    /// <summary>Whether the parameters of the epoch with the highest validation ELBO are kept, and not the last ones.</summary>
+    public bool KeepBest { get; init; }
+
+    /// <summary>A trained model from which parameters of the same names are taken as the initial ones; null for none.</summary>
+    public ArtifactSpec? Parent { get; init; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<ArtifactSpec> Dependencies => Parent is null ? [] : [Parent];
+
+    /// <summary>The trainer's settings.</summary>
+    /// <param name="vae">What is trained.</param>
+    public TrainerOptions OptionsFor(Vae vae) => new()
+    {
+        Schedule = Schedule,
+        BatchSize = BatchSize,
+        Adam = Adam,
+        ResetMomentsAtStages = ResetMomentsAtStages,
+        Rule = Rule.Build(vae),
+        Weights = Weights.Build,
+        ValidationPoints = ValidationPoints,
+        ValidationSamples = ValidationSamples,
+        Patience = Patience,
+        KeepBest = KeepBest,
+        Seed = Seed,
+    };
+
+    /// <inheritdoc/>
+    protected override void Describe(JsonObject json)
+    {
+        json["training"] = new Component("trainer", Trainer.Revision, new
+        {
+            schedule = Schedule.Stages,
+            BatchSize,
+            adam = new { Adam.Beta1, Adam.Beta2, Adam.Epsilon },
+            ResetMomentsAtStages,
+            rule = Rule.ToJson(),
+            weights = Weights.ToJson(),
+            ValidationPoints,
+            ValidationSamples,
+            Patience,
+            KeepBest,
+        }).ToJson();
+        if (Parent is not null)
+            json["parent"] = Parent.ToJson();
+    }
+}

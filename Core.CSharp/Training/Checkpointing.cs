@@ -1,0 +1,7 @@
+namespace GapLab.Training;
+
+/// <summary>How a run is kept from being lost.</summary>
+/// <param name="Interval">The time between two checkpoints.</param>
+/// <param name="Save">Stores a checkpoint. It is also called when the run is cancelled.</param>
+/// <param name="Resume">Where an earlier run was; null to start anew.</param>
+public sealed record Checkpointing(TimeSpan Interval, Action<Checkpoint> Save, Checkpoint? Resume = null);

@@ -1,0 +1,200 @@
+namespace GapLab.Workbench
+
+open System
+open System.Diagnostics
+open System.IO
+open Argu
+open GapLab.Data
+open GapLab.Experiments
+open GapLab.Tensors
+open GapLab.Tensors.Cpu
+
+/// One run of an experiment script: its options, and the store in which its results are looked up and kept.
+type Session private (commandLine: string array, options: ParseResults<CommandLine>, interruption: Interruption) =
+    let watch = Stopwatch.StartNew()
+
+    let jobs = options.GetResult(CommandLine.Jobs, 1)
+
+    let totalThreads =
+        match options.TryGetResult CommandLine.Threads with
+        | Some threads when threads < 1 || threads > Environment.ProcessorCount ->
+            Cli.fail
+                $"--threads must lie between 1 and the {Environment.ProcessorCount} processors of this machine, not {threads}."
+        | Some threads -> threads
+        | None -> WorkerPool.Threads
+
+    do
+        if jobs < 1 || jobs > totalThreads then
+            Cli.fail $"--jobs must lie between 1 and the {totalThreads} threads that they share, not {jobs}."
+
+        WorkerPool.Threads <- totalThreads / jobs
+        options.TryGetResult CommandLine.Out |> Option.iter Tables.checkOutput
+
+    let device = CpuDevice.Instance
+
+    let store =
+        let root = Path.Combine(DataFolders.Cache, "..", "..")
+        let usual = Path.GetFullPath(Path.Combine(root, ".gaplab", "results"))
+        ResultStore.Open(options.GetResult(CommandLine.Results, usual))
+
+    let recompute = options.TryGetResult CommandLine.Recompute
+
+    let observer =
+        { new IRunObserver with
+            member _.Phase(title, work) = Progress.run title work.Invoke
+            member _.Note sentence = eprintfn "%s" sentence
+            member _.Epoch report =
+                if report.Epoch = report.Epochs && not (Double.IsNaN report.Validation.Elbo) then
+                    eprintfn "epoch %d: validation ELBO %s" report.Epoch (Cell.nats report.Validation.Elbo) }
+
+    let runner =
+        let minutes = options.GetResult(CommandLine.Checkpoint_Minutes, 2.)
+
+        if not (minutes > 0.) || minutes > 1e6 then
+            Cli.fail $"--checkpoint-minutes must be a positive number, not {minutes}."
+
+        Runner(
+            store,
+            RunnerOptions(
+                Device = device,
+                DataFolder = Option.toObj (options.TryGetResult CommandLine.Data),
+                CheckpointInterval = TimeSpan.FromMinutes minutes,
+                AcceptStale = (recompute <> Some Recompute.Stale)
+            ),
+            observer
+        )
+
+    do store.add_Warned (fun sentence -> eprintfn "%s" sentence)
+
+    let mutable helpers: Workers.Helpers option = None
+    let mutable computed = 0
+
+    let estimate evaluations =
+        let missing = CostEstimator(runner, device).Estimate(evaluations, interruption.Token)
+
+        for part in missing do
+            let remark = if part.Remark = "" then "" else $" ({part.Remark})"
+            printfn "%10s  %s%s" (Progress.time (TimeSpan.FromSeconds part.Seconds)) part.Title remark
+
+        let total = TimeSpan.FromSeconds(missing |> Seq.sumBy _.Seconds)
+        let held = Seq.length evaluations - (evaluations |> Seq.filter (runner.Find >> isNull) |> Seq.length)
+        let peak = Process.GetCurrentProcess().PeakWorkingSet64 >>> 20
+
+        printfn
+            "%10s  in all on %d threads, about %d MB of memory; %d of %d evaluations are stored already."
+            (Progress.time total)
+            totalThreads
+            (int64 jobs * peak)
+            held
+            (Seq.length evaluations)
+
+        raise (ScriptEnd 0)
+
+    /// The preset: smoke, small or paper.
+    member _.Preset = options.GetResult(CommandLine.Preset, "smoke")
+
+    /// The data sets, or a default.
+    member _.Datasets(usual: string) =
+        options.TryGetResult CommandLine.Dataset |> Option.map Cli.items |> Option.defaultValue [ usual ]
+
+    /// The seeds; 1 by default.
+    member _.Seeds =
+        options.TryGetResult CommandLine.Seed
+        |> Option.map (Cli.numbers "seed")
+        |> Option.defaultValue [ 1UL ]
+
+    /// Numbers of importance samples to sweep, or a default.
+    member _.Samples(usual: int) = Session.Axis("samples", options.TryGetResult CommandLine.Samples, usual)
+
+    /// Numbers of AIS distributions to sweep, or a default.
+    member _.Steps(usual: int) = Session.Axis("steps", options.TryGetResult CommandLine.Steps, usual)
+
+    /// Limits on the steps of local optimisation to sweep, or a default.
+    member _.Iterations(usual: int) = Session.Axis("iterations", options.TryGetResult CommandLine.Iterations, usual)
+
+    /// Families to sweep, or a default.
+    member _.Families(usual: string) =
+        options.TryGetResult CommandLine.Family |> Option.map Cli.items |> Option.defaultValue [ usual ]
+
+    /// Where results are kept.
+    member _.Store = store
+
+    /// Loads data once.
+    member _.Data spec = runner.Data spec
+
+    /// The results of evaluations, in their order: from the store, or computed and stored now. With --jobs other processes help; with --estimate
+    /// the script ends here, after saying what is missing.
+    member _.Evaluate(evaluations: EvaluationSpec list) : MeasuredCell list =
+        if options.Contains CommandLine.Estimate then
+            estimate evaluations
+
+        if recompute = Some Recompute.All && not Workers.isWorker then
+            runner.Forget evaluations
+
+        let missing = evaluations |> List.filter (runner.Find >> isNull)
+        computed <- computed + List.length missing
+
+        if not missing.IsEmpty && jobs > 1 && helpers.IsNone && not Workers.isWorker then
+            helpers <- Some(new Workers.Helpers(commandLine, jobs - 1))
+
+        runner.Ensure(evaluations, null, interruption.Token)
+        evaluations |> List.map runner.Find
+
+    /// A stored model, ready for use; it is trained first if need be.
+    member _.Load spec = runner.Load(spec, interruption.Token)
+
+    /// Prints a table and, with --out, writes it to a file; at the end, what the run took.
+    member _.Show(table: ResultTable) =
+        if not Workers.isWorker then
+            Tables.print table
+            options.TryGetResult CommandLine.Out |> Option.iter (fun file -> Tables.write file table)
+
+            printfn
+                "%s; %s; peak memory %d MB, of tensors %d MB. Results are kept in '%s'."
+                (Progress.time watch.Elapsed)
+                (if computed = 0 then "everything was stored already" else $"{computed} evaluations computed")
+                (Process.GetCurrentProcess().PeakWorkingSet64 >>> 20)
+                (device.PeakBytes >>> 20)
+                (Path.GetRelativePath(Directory.GetCurrentDirectory(), store.Folder))
+
+    static member private Axis(name, given: string option, usual: int) : int list =
+        match given with
+        | None -> [ usual ]
+        | Some text ->
+            [ for number in Cli.numbers name text do
+                  if number < 1UL || number > uint64 Int32.MaxValue then
+                      Cli.fail $"--{name} takes numbers from 1 to {Int32.MaxValue}, not {number}."
+
+                  int number ]
+
+    /// Runs a script: parses its command line, hands over a session, and turns errors into one sentence and an exit code: 0, 1 for errors, 130 and 143
+    /// after Ctrl-C and SIGTERM.
+    static member Run(commandLine: string array, summary: string, main: Session -> unit) : int =
+        use interruption = new Interruption()
+        Workers.watchParent interruption
+
+        Cli.run commandLine summary (fun options ->
+            let session = Session(commandLine, options, interruption)
+
+            try
+                try
+                    main session
+                    session.Finish()
+                with
+                | :? OperationCanceledException when interruption.ExitCode <> 0 ->
+                    session.Stop()
+
+                    if not Workers.isWorker then
+                        eprintfn
+                            "Stopped. What has been computed is kept in '%s'; the same command goes on from there."
+                            session.Store.Folder
+
+                    raise (ScriptEnd interruption.ExitCode)
+            finally
+                session.Stop())
+
+    member private _.Finish() = helpers |> Option.iter _.Finish()
+
+    member private _.Stop() =
+        helpers |> Option.iter (fun running -> (running :> IDisposable).Dispose())
+        helpers <- None
