@@ -39,15 +39,15 @@ public abstract class Device
     /// <summary>Returns memory that <see cref="Allocate"/> gave.</summary>
     internal void Free(nint address, long bytes)
     {
-        FreeCore(address);
+        FreeCore(address, bytes);
         Interlocked.Add(ref _allocatedBytes, -bytes);
     }
 
     /// <summary>Device memory of at least this many bytes, aligned to 64.</summary>
     protected abstract nint AllocateCore(long bytes);
 
-    /// <summary>Frees what <see cref="AllocateCore"/> returned.</summary>
-    protected abstract void FreeCore(nint address);
+    /// <summary>Frees what <see cref="AllocateCore"/> returned for this many bytes.</summary>
+    protected abstract void FreeCore(nint address, long bytes);
 
     // ---- between host and device ----------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ public abstract unsafe class HostDevice : Device
     private static nint Take(long bytes) => (nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, 64), 64);
 
     /// <inheritdoc/>
-    protected override void FreeCore(nint address) => NativeMemory.AlignedFree((void*)address);
+    protected override void FreeCore(nint address, long bytes) => NativeMemory.AlignedFree((void*)address);
 
     /// <inheritdoc/>
     public override void Read(Storage source, Span<double> destination)

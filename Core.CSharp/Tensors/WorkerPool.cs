@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using Trace = GapLab.Tensors.Tracing.Trace;
 
 namespace GapLab.Tensors;
 
@@ -175,6 +176,9 @@ public static class WorkerPool
     /// <summary>Threads that a call made here and now could use: 1 inside a part or an item.</summary>
     internal static int AvailableThreads => _inside ? 1 : Threads;
 
+    /// <summary>Whether this thread is in a part or an item.</summary>
+    internal static bool IsInside => _inside;
+
     private static bool TryEnter() => Interlocked.CompareExchange(ref _shared.Owned, 1, 0) == 0;
 
     private static void Leave() => Volatile.Write(ref _shared.Owned, 0);
@@ -238,16 +242,17 @@ public static class WorkerPool
     }
 
     // A ticket is (generation, parts not yet handed out). A successful exchange proves that the generation was
-    // still current, hence that the fields read before it belong to it.
-    private static unsafe void TakeParts()
+    // still current, hence that the fields read before it belong to it. Returns how many parts this thread got.
+    private static unsafe int TakeParts()
     {
+        var taken = 0;
         while (true)
         {
             var ticket = Volatile.Read(ref _shared.Ticket);
             var left = (int)(ticket & PartsMask);
             if (left == 0)
             {
-                return;
+                return taken;
             }
 
             var body = (delegate*<void*, int, void>)Volatile.Read(ref _body);
@@ -257,6 +262,8 @@ public static class WorkerPool
             {
                 continue;
             }
+
+            taken++;
 
             // Parts below the failing one still run, so that the lowest failure does not depend on timing.
             if (part < Volatile.Read(ref _failedPart))
@@ -385,7 +392,8 @@ public static class WorkerPool
             {
                 if (SpinWhile(static index => IsIdle(index), _index))
                 {
-                    TakeParts();
+                    var work = Trace.WorkStart();
+                    Trace.WorkEnd(work, TakeParts());
                     continue;
                 }
 
