@@ -30,6 +30,7 @@ type CommandLine =
     | [<Unique>] Threads of number: int
     | [<Unique>] Checkpoint_Minutes of minutes: float
     | [<Unique>] Data of folder: string
+    | [<Unique>] Trace of file: string
     | [<Unique>] Verbose
 
     interface IArgParserTemplate with
@@ -55,6 +56,8 @@ type CommandLine =
                 "worker threads of all processes together, at most one a processor (the default); the numbers do not depend on it"
             | CommandLine.Checkpoint_Minutes _ -> "minutes between two checkpoints of a training (default 2)"
             | CommandLine.Data _ -> "a folder with the data files, looked at before those that GAPLAB_DATA names"
+            | CommandLine.Trace _ ->
+                "write where time and memory went to a .json file for chrome://tracing or Perfetto, and print a summary"
             | CommandLine.Verbose -> "print a stack trace when something fails"
 
 /// Ends a script early, with an exit code and nothing more to say.

@@ -1,6 +1,7 @@
 namespace GapLab.Workbench
 
 open System
+open System.Collections.Generic
 open System.Diagnostics
 open System.IO
 open Argu
@@ -8,6 +9,7 @@ open GapLab.Data
 open GapLab.Experiments
 open GapLab.Tensors
 open GapLab.Tensors.Cpu
+open GapLab.Tensors.Tracing
 
 /// One run of an experiment script: its options, and the store in which its results are looked up and kept.
 type Session private (commandLine: string array, options: ParseResults<CommandLine>, interruption: Interruption) =
@@ -30,7 +32,15 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
         WorkerPool.Threads <- totalThreads / jobs
         options.TryGetResult CommandLine.Out |> Option.iter Tables.checkOutput
 
-    let device = CpuDevice.Instance
+    let traceFile = if Workers.isWorker then None else options.TryGetResult CommandLine.Trace
+    do traceFile |> Option.iter TraceRecording.CheckWritable
+
+    let device: Device =
+        match traceFile with
+        | Some _ -> TracingDevice CpuDevice.Instance
+        | None -> CpuDevice.Instance
+
+    let recording = traceFile |> Option.map (fun file -> file, Trace.Start device)
 
     let store =
         let root = Path.Combine(DataFolders.Cache, "..", "..")
@@ -41,7 +51,11 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
 
     let observer =
         { new IRunObserver with
-            member _.Phase(title, work) = Progress.run title work.Invoke
+            member _.Phase(kind, details, work) =
+                use _ = Trace.Phase(kind, struct ("details", box details))
+                let title = if details = "" then kind else $"{kind}, {details}"
+                Progress.run title work.Invoke
+
             member _.Note sentence = eprintfn "%s" sentence
             member _.Epoch report =
                 if report.Epoch = report.Epochs && not (Double.IsNaN report.Validation.Elbo) then
@@ -191,9 +205,20 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
 
                     raise (ScriptEnd interruption.ExitCode)
             finally
-                session.Stop())
+                session.Stop()
+                session.EndTrace())
 
     member private _.Finish() = helpers |> Option.iter _.Finish()
+
+    member private _.EndTrace() =
+        match recording with
+        | None -> ()
+        | Some(file, recording) ->
+            recording.Stop()
+            let command = commandLine |> Array.map Path.GetFileName |> String.concat " "
+            recording.Write(file, dict [ "command", command; "version", Provenance.LibraryVersion ] |> Dictionary)
+            recording.Table() |> Seq.iter (printfn "%s")
+            printfn "The trace is in '%s'; open it at chrome://tracing or ui.perfetto.dev." file
 
     member private _.Stop() =
         helpers |> Option.iter (fun running -> (running :> IDisposable).Dispose())

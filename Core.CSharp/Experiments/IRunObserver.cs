@@ -4,9 +4,10 @@ namespace GapLab.Experiments;
 public interface IRunObserver
 {
     /// <summary>Does a piece of long work.</summary>
-    /// <param name="title">What it is.</param>
+    /// <param name="kind">What is done: the same words for the same kind of work.</param>
+    /// <param name="details">To what, and how many pieces of work there are.</param>
     /// <param name="work">The work; it reports the fraction that is done, from any thread.</param>
-    void Phase(string title, Action<Action<double>> work);
+    void Phase(string kind, string details, Action<Action<double>> work);
 
     /// <summary>Something worth a line: a damaged file, a wait.</summary>
     /// <param name="sentence">The line.</param>

@@ -76,7 +76,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
                 {
                     // Another process may have finished it since the plan was made.
                     if (task.Evaluation is { } evaluation ? Find(evaluation) is null : store.FindArtifact(task.Artifact) is null)
-                        Execute(task, $"[{total - pending.Count + 1}/{total}] ", cancellation);
+                        Execute(task, $" ({total - pending.Count + 1} of {total})", cancellation);
                     mine.IsDone = true;
                 }
                 catch (GapLabException e)
@@ -160,7 +160,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             }
         }
         TrainingOutcome? outcome = null;
-        observer.Phase($"{position}training on {spec.Data.Name}, seed {spec.Seed}", report => outcome = new Trainer(spec.OptionsFor(vae)).Train(
+        observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(spec.OptionsFor(vae)).Train(
             vae, data.Train, data.Validation, observer.Epoch, report, new Checkpointing(options.CheckpointInterval, Save, last?.Checkpoint), cancellation));
         store.Write(spec, vae, outcome!, Provenance.Now(options.Device, data, before + watch.Elapsed.TotalSeconds));
         _lastModel = (spec.Key, vae);
@@ -209,7 +209,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             store.Write(spec, ids.AsSpan(fresh.First, fresh.Count), fresh);
         }
 
-        observer.Phase($"{position}{spec.Measure.Title}, {spec.Split.ToString().ToLowerInvariant()} points", report =>
+        observer.Phase(spec.Measure.Title, $"{spec.Split.ToString().ToLowerInvariant()} points{position}", report =>
         {
             var sinceFlush = Stopwatch.StartNew();
             try

@@ -27,7 +27,7 @@ let private run (device: Device) =
 
     do
         use _ = Trace.Phase "training"
-        Trainer(options).Train(vae, source, null)
+        Trainer(options).Train(vae, source, null) |> ignore
 
     let x = source.Subset 3
     let lambda = vae.Inference.Infer(model, family, x, stream 2UL, 0).Final
