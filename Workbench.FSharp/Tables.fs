@@ -5,19 +5,6 @@ open System.Globalization
 open System.IO
 open Spectre.Console
 
-/// One entry of a table.
-type Cell =
-    /// Nothing to show.
-    | Missing
-    /// Words, or numbers that need no column of their own.
-    | Text of string
-    /// A number without a known error, such as a published one.
-    | Value of float
-    /// A number and its standard error.
-    | Estimate of value: float * standardError: float
-    /// A number and an interval.
-    | Interval of value: float * low: float * high: float
-
 /// A table of results: a title, what the reader must know, and rows of a name and one cell for each column.
 type ResultTable =
     { Title: string
@@ -30,16 +17,10 @@ module Tables =
     let private invariant = CultureInfo.InvariantCulture
 
     /// Nats with two decimals.
-    let nats (value: float) = value.ToString("F2", invariant)
+    let nats = Cell.nats
 
     /// A cell as it is read: -89.80 ± 0.12, or 1.43 [1.31, 1.56].
-    let format cell =
-        match cell with
-        | Missing -> "-"
-        | Text text -> text
-        | Value value -> nats value
-        | Estimate(value, error) -> $"{nats value} ± {nats error}"
-        | Interval(value, low, high) -> $"{nats value} [{nats low}, {nats high}]"
+    let format = Cell.format
 
     /// The file formats that `write` knows.
     let private writers: (string * (ResultTable -> string)) list =
@@ -57,8 +38,11 @@ module Tables =
                 match cell with
                 | Missing
                 | Text _ -> [ ""; ""; ""; "" ]
-                | Value value -> [ number value; ""; ""; "" ]
-                | Estimate(value, error) -> [ number value; number error; ""; "" ]
+                | Integer value -> [ string value; ""; ""; "" ]
+                | Value value
+                | Averaged { Mean = value; StandardError = None } -> [ number value; ""; ""; "" ]
+                | Estimate(value, error)
+                | Averaged { Mean = value; StandardError = Some error } -> [ number value; number error; ""; "" ]
                 | Interval(value, low, high) -> [ number value; ""; number low; number high ]
 
             [ row; column ] @ numbers @ [ format cell ] |> List.map csvField |> String.concat ","
