@@ -1,7 +1,12 @@
 // The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK and nothing else.
+#r "System.Formats.Tar"
+
 open System
 open System.Diagnostics
+open System.Formats.Tar
 open System.IO
+open System.IO.Compression
+open System.Security.Cryptography
 
 let root = __SOURCE_DIRECTORY__
 let solution = "GapLab.slnx"
@@ -99,10 +104,101 @@ let restore () =
         quietly feed [ "restore"; solution ])
 
 // ---------------------------------------------------------------------------------------------------------------
+// plotly.js, which draws the charts: too large to commit, so it comes from the user's own npm registry
+
+let private plotlyPackage = "plotly.js-dist-min@4.1.2"
+
+/// The sha512 of the package, as npm writes it.
+let private plotlyIntegrity =
+    "VSmS9KVNun16S8qFYYp9LlL/XBby4ueeGqB+K9AqRCVsup8dSpGULap4UyR1f2mz4pV3qjWp1sR5chwLgIKPoQ=="
+
+/// Lets npm write the package into a folder; the reason if it could not.
+let private npmPack (folder: string) =
+    let npm = if OperatingSystem.IsWindows() then "npm.cmd" else "npm"
+
+    let start =
+        ProcessStartInfo(
+            npm,
+            [ "pack"; plotlyPackage; "--silent"; "--fetch-retries=0"; "--fetch-timeout=60000" ],
+            WorkingDirectory = folder,
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true
+        )
+
+    try
+        use running = Process.Start start
+        let output = running.StandardOutput.ReadToEndAsync()
+        let error = running.StandardError.ReadToEndAsync()
+
+        if not (running.WaitForExit(TimeSpan.FromSeconds 90.)) then
+            running.Kill true
+            Some "npm took longer than 90 seconds"
+        elif running.ExitCode <> 0 then
+            let lines = (output.Result + error.Result).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            Some(lines |> Array.tryLast |> Option.defaultValue "npm failed without a reason")
+        else
+            None
+    with :? ComponentModel.Win32Exception ->
+        Some "npm is not installed"
+
+/// Checks the packed package and takes out the script and its licence.
+let private unpackPlotly (work: string) (target: string) =
+    let package = File.ReadAllBytes(Directory.EnumerateFiles(work, "*.tgz") |> Seq.exactlyOne)
+
+    if Convert.ToBase64String(SHA512.HashData package) <> plotlyIntegrity then
+        Some $"{plotlyPackage} of this registry is not the package that was released"
+    else
+        use unpacked = new GZipStream(new MemoryStream(package), CompressionMode.Decompress)
+        use tar = new TarReader(unpacked)
+        let mutable entry = tar.GetNextEntry()
+
+        while not (isNull entry) do
+            match entry.Name with
+            | "package/plotly.min.js"
+            | "package/LICENSE" -> entry.ExtractToFile(Path.Combine(work, Path.GetFileName entry.Name), true)
+            | _ -> ()
+
+            entry <- tar.GetNextEntry()
+
+        Directory.CreateDirectory target |> ignore
+
+        // The file that says which package it was comes last: without it the others are fetched again.
+        for name in [ "LICENSE"; "plotly.min.js" ] do
+            File.Move(Path.Combine(work, name), Path.Combine(target, name), true)
+
+        File.WriteAllText(Path.Combine(target, "integrity"), plotlyIntegrity)
+        None
+
+/// Fetches plotly.js unless it is there. Everything but saving charts works without it, so a failure is a notice.
+let private fetchPlotly () =
+    let target = Path.Combine(root, ".gaplab", "plotly")
+    let marker = Path.Combine(target, "integrity")
+
+    if not (File.Exists marker && File.ReadAllText marker = plotlyIntegrity) then
+        let attempt () =
+            let work = Directory.CreateTempSubdirectory "gaplab-plotly-"
+
+            try
+                match npmPack work.FullName with
+                | None -> unpackPlotly work.FullName target
+                | problem -> problem
+            finally
+                work.Delete true
+
+        let tryAgain problem = if Option.isSome problem then attempt () else None
+
+        match attempt () |> tryAgain with
+        | None -> ()
+        | Some problem ->
+            printfn "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it." problem
+
+// ---------------------------------------------------------------------------------------------------------------
 // Targets
 
 let build () =
     restore ()
+    fetchPlotly ()
 
     step "build" (fun () ->
         [ "build"; solution; "--configuration"; "Release"; "--no-restore" ]
