@@ -17,7 +17,7 @@ let published =
           "fashion-mnist", [ -97.47; -100.53; -104.75; 3.06; 4.22; 7.28 ] ]
 
 /// The table of one data set.
-let table (session: Session) settings dataset =
+let report (session: Session) settings dataset =
     let specs = Suboptimality.trainSpecs session settings dataset
     let splits = [ DataSplit.Train; DataSplit.Test ]
 
@@ -67,10 +67,12 @@ let table (session: Session) settings dataset =
 
     { Title = $"Inference gaps of a VAE on {dataset}, factorised Gaussian (FFG), in nats"
       Notes = Suboptimality.notes session settings specs (List.concat measurements)
-      Columns = [ "training points"; "test points"; "published (paper's training points)" ]
-      Rows =
-        List.map2 (fun (name, cells) paper -> name, cells @ [ paper ]) rows paper
-        @ [ for name, cells in diagnostics -> name, cells @ [ Missing ] ] }
+      Frame =
+        Frame.ofRows
+            [ "nats"; "training points"; "test points"; "published (paper's training points)" ]
+            [ for (name, cells), paper in List.zip rows paper -> [ Text name ] @ cells @ [ paper ]
+              for name, cells in diagnostics -> [ Text name ] @ cells @ [ Missing ] ]
+      Charts = [] }
 
 exit (
     Session.Run(
@@ -81,6 +83,6 @@ exit (
             let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
 
             for dataset in session.Datasets usual do
-                session.Show(table session settings dataset)
+                session.Show(report session settings dataset)
     )
 )

@@ -21,7 +21,9 @@ type CommandLine =
     | [<Unique>] Samples of numbers: string
     | [<Unique>] Steps of numbers: string
     | [<Unique>] Iterations of numbers: string
+    | [<Unique>] Model of names: string
     | [<Unique>] Family of names: string
+    | [<Unique>] Method of names: string
     | [<Unique>] Out of file: string
     | [<Unique>] Results of folder: string
     | [<Unique>] Recompute of Recompute
@@ -45,7 +47,10 @@ type CommandLine =
             | CommandLine.Samples _ -> "numbers of importance samples, to sweep: 50,500,5000"
             | CommandLine.Steps _ -> "numbers of AIS distributions, to sweep: 100,500"
             | CommandLine.Iterations _ -> "limits on the steps of local optimisation, to sweep: 100,1000,10000"
-            | CommandLine.Family _ -> "families of approximate posteriors, to sweep"
+            | CommandLine.Model _ ->
+                "decoders, to sweep: the sizes of the hidden layers, such as 200-200, or 'linear'; with ':gaussian' for Gaussian instead of Bernoulli outputs"
+            | CommandLine.Family _ -> "families of approximate posteriors, to sweep: ffg"
+            | CommandLine.Method _ -> "inference methods, to sweep: amortized"
             | CommandLine.Out _ ->
                 "also write the table to a file, as .csv (all digits), .md, .tex or .html; an existing one is replaced"
             | CommandLine.Results _ -> "the folder of stored results (default .gaplab/results): what it holds is not computed again"

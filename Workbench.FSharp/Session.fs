@@ -30,7 +30,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
             Cli.fail $"--jobs must lie between 1 and the {totalThreads} threads that they share, not {jobs}."
 
         WorkerPool.Threads <- totalThreads / jobs
-        options.TryGetResult CommandLine.Out |> Option.iter Tables.checkOutput
+        options.TryGetResult CommandLine.Out |> Option.iter Report.checkOutput
 
     let traceFile = if Workers.isWorker then None else options.TryGetResult CommandLine.Trace
     do traceFile |> Option.iter TraceRecording.CheckWritable
@@ -108,8 +108,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
     member _.Preset = options.GetResult(CommandLine.Preset, "smoke")
 
     /// The data sets, or a default.
-    member _.Datasets(usual: string) =
-        options.TryGetResult CommandLine.Dataset |> Option.map Cli.items |> Option.defaultValue [ usual ]
+    member _.Datasets(usual: string) = Session.Names(options.TryGetResult CommandLine.Dataset, usual)
 
     /// The seeds; 1 by default.
     member _.Seeds =
@@ -126,9 +125,14 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
     /// Limits on the steps of local optimisation to sweep, or a default.
     member _.Iterations(usual: int) = Session.Axis("iterations", options.TryGetResult CommandLine.Iterations, usual)
 
-    /// Families to sweep, or a default.
-    member _.Families(usual: string) =
-        options.TryGetResult CommandLine.Family |> Option.map Cli.items |> Option.defaultValue [ usual ]
+    /// Names of decoders to sweep, or a default; see `Parts.model`.
+    member _.Models(usual: string) = Session.Names(options.TryGetResult CommandLine.Model, usual)
+
+    /// Names of families to sweep, or a default; see `Parts.family`.
+    member _.Families(usual: string) = Session.Names(options.TryGetResult CommandLine.Family, usual)
+
+    /// Names of inference methods to sweep, or a default; see `Parts.inference`.
+    member _.Methods(usual: string) = Session.Names(options.TryGetResult CommandLine.Method, usual)
 
     /// Where results are kept.
     member _.Store = store
@@ -146,7 +150,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
             runner.Forget evaluations
 
         let missing = evaluations |> List.filter (runner.Find >> isNull)
-        computed <- computed + List.length missing
+        computed <- computed + (missing |> List.distinctBy _.Key).Length
 
         if not missing.IsEmpty && jobs > 1 && helpers.IsNone && not Workers.isWorker then
             helpers <- Some(new Workers.Helpers(commandLine, jobs - 1))
@@ -157,11 +161,11 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
     /// A stored model, ready for use; it is trained first if need be.
     member _.Load spec = runner.Load(spec, interruption.Token)
 
-    /// Prints a table and, with --out, writes it to a file; at the end, what the run took.
-    member _.Show(table: ResultTable) =
+    /// Prints a report and, with --out, writes it to a file; at the end, what the run took.
+    member _.Show(report: Report) =
         if not Workers.isWorker then
-            Tables.print table
-            options.TryGetResult CommandLine.Out |> Option.iter (fun file -> Tables.write file table)
+            Report.print report
+            options.TryGetResult CommandLine.Out |> Option.iter (fun file -> Report.write file report)
 
             printfn
                 "%s; %s; peak memory %d MB, of tensors %d MB. Results are kept in '%s'."
@@ -170,6 +174,12 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
                 (Process.GetCurrentProcess().PeakWorkingSet64 >>> 20)
                 (device.PeakBytes >>> 20)
                 (Path.GetRelativePath(Directory.GetCurrentDirectory(), store.Folder))
+
+    static member private Names(given: string option, usual: string) =
+        match Option.map Cli.items given with
+        | None -> [ usual ]
+        | Some [] -> Cli.fail "An option that takes a list of names was given none."
+        | Some names -> List.distinct names
 
     static member private Axis(name, given: string option, usual: int) : int list =
         match given with

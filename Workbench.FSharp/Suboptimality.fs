@@ -3,7 +3,6 @@ namespace GapLab.Workbench
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
-open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
@@ -149,18 +148,19 @@ module Suboptimality =
           "limit on local steps", string settings.LocalSteps ]
 
     /// What a table's header says of the settings: every one that differs from the paper's.
-    let settingNotes (settings: SuboptimalitySettings) =
+    let settingNotes (used: SuboptimalitySettings list) =
         let differences =
-            List.zip (describe settings) (describe paper)
-            |> List.filter (fun (own, published) -> own <> published)
-            |> List.map (fun ((name, own), (_, published)) ->
-                $"differs from the paper: {name} {own} (paper: {published})")
+            [ for settings in used do
+                  for (name, own), (_, published) in List.zip (describe settings) (describe paper) do
+                      if own <> published then
+                          $"differs from the paper: {name} {own} (paper: {published})" ]
+            |> List.distinct
 
         if List.isEmpty differences then
             [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
         else
             differences
-            @ [ "With these differences the numbers are no reproduction of the published ones, which stand beside them for orientation." ]
+            @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
     let private aisOptions (settings: SuboptimalitySettings) =
         AisOptions(
@@ -174,10 +174,20 @@ module Suboptimality =
         let options = aisOptions settings
         $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
-    /// A training run of the paper: a dense Bernoulli decoder, an amortized encoder of the same layers, entropy annealing.
-    let trainSpec (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
-        let hidden = List.toArray settings.Hidden
+    /// The paper's parts: a dense Bernoulli decoder, a factorised Gaussian, an amortized encoder of the same layers.
+    let parts (settings: SuboptimalitySettings) =
+        { Model =
+            DenseModel.Choice(
+                settings.LatentSize,
+                List.toArray settings.Hidden,
+                Activation.Elu,
+                OutputKind.Bernoulli
+            )
+          Family = Parts.family "ffg"
+          Inference = Parts.inference settings.Hidden "amortized" }
 
+    /// A training run as the paper's, with entropy annealing, of any parts.
+    let trainSpecOf (parts: Parts) (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
         TrainSpec(
             Data =
                 DataSpec(
@@ -185,13 +195,16 @@ module Suboptimality =
                     ValidationCount = Option.toNullable settings.ValidationImages,
                     TrainCount = Option.toNullable settings.TrainingImages
                 ),
-            Model = DenseModel.Choice(settings.LatentSize, hidden, Activation.Elu, OutputKind.Bernoulli),
-            Family = FactorizedGaussian.Choice(),
-            Inference = Amortized.Choice(hidden, Activation.Elu),
+            Model = parts.Model,
+            Family = parts.Family,
+            Inference = parts.Inference,
             Schedule = settings.Schedule,
             Weights = Annealing.Entropy settings.AnnealingEpochs,
             Seed = seed
         )
+
+    /// A training run of the paper.
+    let trainSpec settings dataset seed = trainSpecOf (parts settings) settings dataset seed
 
     /// The training runs of one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
     let trainSpecs (session: Session) settings dataset =
@@ -199,7 +212,7 @@ module Suboptimality =
 
         if not (session.Data specs.Head.Data).Set.SuitsBernoulli then
             Cli.fail
-                $"'{dataset}' holds numbers outside 0 to 1, which the paper's Bernoulli decoder cannot explain; scale them, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --output gaussian)."
+                $"'{dataset}' holds numbers outside 0 to 1, which the paper's Bernoulli decoder cannot explain; scale them, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --model 200-200:gaussian)."
 
         specs
 
@@ -293,4 +306,4 @@ module Suboptimality =
               $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
           if measurements |> List.exists _.IsStale then
               "† Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
-        @ settingNotes settings
+        @ settingNotes [ settings ]

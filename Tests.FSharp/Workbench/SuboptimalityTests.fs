@@ -19,9 +19,9 @@ let private tiny =
 let ``the paper preset has no differences, the others name theirs`` () =
     equal
         [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
-        (Suboptimality.settingNotes Suboptimality.paper)
+        (Suboptimality.settingNotes [ Suboptimality.paper ])
 
-    let notes = Suboptimality.settingNotes Suboptimality.small
+    let notes = Suboptimality.settingNotes [ Suboptimality.small ]
     holds "AIS chains" (List.exists (fun (note: string) -> note.Contains "AIS chains 20 (paper: 100)") notes)
     holds "no reproduction" (List.exists (fun (note: string) -> note.Contains "no reproduction") notes)
 
@@ -31,7 +31,7 @@ let ``the paper preset has no differences, the others name theirs`` () =
 
     holds
         "another schedule of as many epochs"
-        (Suboptimality.settingNotes other |> List.exists (fun note -> note.Contains "3280 at 0.001"))
+        (Suboptimality.settingNotes [ other ] |> List.exists (fun note -> note.Contains "3280 at 0.001"))
 
 [<Test>]
 let ``an unknown preset is refused`` () =

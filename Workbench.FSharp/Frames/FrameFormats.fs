@@ -6,17 +6,9 @@ open System.Text.Encodings.Web
 open System.Text.Unicode
 open Spectre.Console
 
-/// Frames as Markdown, LaTeX, HTML and on the terminal. Columns of numbers stand to the right, texts to the left.
+/// Frames as Markdown, LaTeX, HTML and on the terminal. Columns with numbers stand to the right, those of texts alone to the left.
 module internal FrameFormats =
-    let private isNumeric (cells: Cell array) =
-        Array.exists (fun cell -> (Cell.number cell).IsSome) cells
-        && not (
-            Array.exists
-                (function
-                | Text _ -> true
-                | _ -> false)
-                cells
-        )
+    let private isNumeric (cells: Cell array) = cells |> Array.exists (fun cell -> (Cell.number cell).IsSome)
 
     let private numeric (frame: Frame) = Array.map isNumeric frame.Columns
 

@@ -1,0 +1,52 @@
+// The inference gaps of any data set x decoder x family x inference method x seed, and how their estimates depend on the numbers of importance samples, AIS
+// distributions and local optimisation steps. What is no setting of training never trains again.
+//
+//   dotnet fsi Scripts/gaps.fsx --dataset mnist,fashion-mnist --preset small --model 200-200,linear --seed 1..3 --out gaps.html
+//   dotnet fsi Scripts/gaps.fsx --samples 50,500,5000 --steps 50,100,200
+#load "built.fsx"
+#load "gaplab.fsx"
+
+open GapLab.Workbench
+
+let sweep (session: Session) =
+    let settings = Suboptimality.preset session.Preset
+    let usualData = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
+    let usualModel = settings.Hidden |> List.map string |> String.concat "-"
+
+    [ for dataset in session.Datasets usualData do
+          for model in session.Models usualModel do
+              for family in session.Families "ffg" do
+                  for method in session.Methods "amortized" do
+                      for samples in session.Samples settings.ImportanceSamples do
+                          for steps in session.Steps settings.Distributions do
+                              for iterations in session.Iterations settings.LocalSteps do
+                                  for seed in session.Seeds do
+                                      let settings =
+                                          { settings with
+                                              ImportanceSamples = samples
+                                              Distributions = steps
+                                              LocalSteps = iterations }
+
+                                      let parts =
+                                          { Model = Parts.model settings.LatentSize model
+                                            Family = Parts.family family
+                                            Inference = Parts.inference settings.Hidden method }
+
+                                      {| Dataset = dataset
+                                         Model = model
+                                         Family = family
+                                         Method = method
+                                         Samples = samples
+                                         Steps = steps
+                                         Iterations = iterations
+                                         Seed = seed |},
+                                      settings,
+                                      Suboptimality.trainSpecOf parts settings dataset seed ]
+
+exit (
+    Session.Run(
+        fsi.CommandLineArgs,
+        "Inference gaps of any data set, decoder, family and inference method, as a frame.",
+        fun session -> session.Show(GapSweep.report session (sweep session))
+    )
+)

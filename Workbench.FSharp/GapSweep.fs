@@ -1,0 +1,99 @@
+namespace GapLab.Workbench
+
+open GapLab.Data
+open GapLab.Experiments
+
+/// Gaps over the points of a sweep, as a frame, a report and charts.
+module GapSweep =
+    /// The measured columns, in nats.
+    let private values =
+        [ "log p̂"; "L[q*]"; "L[q]"; "approximation gap"; "amortization gap"; "inference gap" ]
+
+    let private beside (left: Frame) (right: Frame) =
+        Frame.ofColumns
+            [ for frame in [ left; right ] do
+                  for column in frame.ColumnKeys -> column, Frame.getColumn column frame ]
+
+    /// Measures the test points of models: one row a model, with the fields of its key and the measured columns.
+    let measure (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
+        let measured =
+            Suboptimality.measure session [ for _, settings, spec in wanted -> settings, spec, DataSplit.Test ]
+
+        beside
+            (Frame.ofRecords [ for key, _, _ in wanted -> key ])
+            (Frame.ofRecords
+                [ for m in measured ->
+                      {| ``log p̂`` = m.Gaps.LogMarginal
+                         ``L[q*]`` = m.Optimal
+                         ``L[q]`` = m.Inferred
+                         ``approximation gap`` = m.Gaps.Approximation
+                         ``amortization gap`` = m.Gaps.Amortization
+                         ``inference gap`` = m.Gaps.Inference |} ]
+             |> Frame.sliceCols values)
+
+    let private isConstant frame column =
+        Frame.getColumn column frame |> Array.distinct |> Array.length <= 1
+
+    /// The gaps along the numeric keys that vary, or side by side where none does.
+    let private charts (frame: Frame) (varying: string list) =
+        let isNumber column =
+            Frame.getColumn column frame |> Array.forall (fun cell -> (Cell.number cell).IsSome)
+
+        // All keys that vary but the one on the axis make up the name of a line.
+        let labelled axis =
+            let others = varying |> List.filter ((<>) axis)
+
+            frame
+            |> Frame.addCol "case" (fun row ->
+                match others with
+                | [] -> "all"
+                | some -> some |> List.map (fun key -> $"{key} {Cell.format row[key]}") |> String.concat ", ")
+
+        let gaps = values |> List.skip 3
+
+        match List.tryFind isNumber varying, varying with
+        | Some axis, _ ->
+            [ for gap in gaps ->
+                  labelled axis
+                  |> Chart.lineBy axis gap "case"
+                  |> Chart.WithTitle gap
+                  |> Chart.WithXTitle axis
+                  |> Chart.WithYTitle "nats"
+                  |> Chart.WithLogX ]
+        | None, [] -> []
+        | None, _ ->
+            [ for gap in gaps ->
+                  labelled ""
+                  |> Chart.barBy "case" gap "case"
+                  |> Chart.WithTitle gap
+                  |> Chart.WithYTitle "nats"
+                  |> Chart.WithLegend false ]
+
+    /// The report of a sweep: keys that do not vary go into the notes, seeds are averaged, and charts show the gaps along what varies.
+    let report (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) : Report =
+        let whole = measure session wanted
+        let keys = whole.ColumnKeys |> List.filter (fun column -> not (List.contains column values))
+        let fixedKeys, varying = keys |> List.partition (isConstant whole)
+        let averages = List.contains "Seed" varying
+        let varying = varying |> List.filter ((<>) "Seed")
+
+        let frame =
+            if averages then
+                Frame.meanBy varying values whole
+            else
+                Frame.sliceCols (varying @ values) whole
+
+        let constants =
+            [ for key in fixedKeys -> $"{key} {Cell.format (Frame.getColumn key whole).[0]}" ] |> String.concat ", "
+
+        { Title = "Inference gaps, in nats"
+          Notes =
+            [ $"Preset {session.Preset}; {constants}."
+              (if averages then
+                   $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
+               else
+                   "± is the Monte-Carlo standard error for these points, [ ] the 95 % bootstrap interval over points.")
+              "Test points. The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side." ]
+            @ Suboptimality.settingNotes [ for _, settings, _ in wanted -> settings ]
+          Frame = frame
+          Charts = charts frame varying }

@@ -1,0 +1,87 @@
+namespace GapLab.Workbench
+
+open System
+open System.IO
+
+/// A table of results as a script shows it: a title, what the reader must know, the frame, and charts for those formats that can show them.
+type Report =
+    { Title: string
+      Notes: string list
+      Frame: Frame
+      Charts: Chart list }
+
+/// Output of reports.
+module Report =
+    /// A report as a page.
+    let toPage (report: Report) =
+        let page = Page.create report.Title |> Page.addFrame "" report.Frame
+
+        let page =
+            if report.Charts.IsEmpty then
+                page
+            else
+                Page.addCharts report.Charts page
+
+        page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
+
+    /// The file formats that `write` knows.
+    let private writers: (string * (string -> Report -> unit)) list =
+        let text (render: Report -> string list) (path: string) report =
+            File.WriteAllText(path, String.concat "\n" (render report) + "\n")
+
+        [ ".csv",
+          text (fun report ->
+              [ for line in report.Title :: report.Notes -> "# " + line ] @ [ (Frame.toCsv report.Frame).TrimEnd() ])
+          ".md",
+          text (fun report ->
+              [ $"# {report.Title}"; "" ]
+              @ [ for note in report.Notes -> $"- {note}" ]
+              @ [ ""; Frame.toMarkdown report.Frame ])
+          ".tex",
+          text (fun report -> [ for line in report.Title :: report.Notes -> "% " + line ] @ [ Frame.toLatex report.Frame ])
+          ".html", (fun path report -> Page.save path (toPage report)) ]
+
+    /// Refuses a file that `write` could not write, before any work is done.
+    let checkOutput (path: string) =
+        let extension = (Path.GetExtension path).ToLowerInvariant()
+
+        if not (List.exists (fun (known, _) -> known = extension) writers) then
+            let known = writers |> List.map fst |> String.concat ", "
+            Cli.fail $"The table cannot be written to '{path}': its name must end in one of {known}."
+
+        let folder = Path.GetDirectoryName(Path.GetFullPath path)
+
+        if not (Directory.Exists folder) then
+            Cli.fail $"The table cannot be written to '{path}': the folder '{folder}' does not exist; create it first."
+
+        if Directory.Exists path then
+            Cli.fail $"The table cannot be written to '{path}': it is a folder; name a file in it."
+
+        let isNew = not (File.Exists path)
+
+        try
+            use _ = File.OpenWrite path
+            ()
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException as e ->
+            Cli.fail
+                $"The table cannot be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
+
+        if isNew then
+            File.Delete path
+
+    /// Writes a report in the format that the file's name ends in.
+    let write (path: string) (report: Report) =
+        checkOutput path
+        let _, write = writers |> List.find (fun (known, _) -> known = (Path.GetExtension path).ToLowerInvariant())
+        write path report
+
+    /// Prints a report on stdout: its title and notes, then the rows.
+    let print (report: Report) =
+        printfn "\n%s" report.Title
+
+        for note in report.Notes do
+            printfn "  %s" note
+
+        Frame.print report.Frame
