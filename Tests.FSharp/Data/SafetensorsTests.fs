@@ -319,8 +319,12 @@ let ``damaged files load or are refused, and cost no more memory than their size
            SafetensorsEntry.FromDoubles("encoder.bias", [| 3L |], ReadOnlySpan [| 1.0; 2.0; 3.0 |])
            SafetensorsEntry.FromInt64("step", [||], ReadOnlySpan [| 7L |]) |]
 
-    let original = SafetensorsFile.ToBytes(entries, readOnlyDict [ "format", "gaplab" ])
+    let valid = SafetensorsFile.ToBytes(entries, readOnlyDict [ "format", "gaplab" ])
+    let allowed (length: int) = 200_000L + 64L * int64 length
 
-    Mutations.check Mutations.count 1 original (fun damaged ->
-        for entry in (parse damaged).Entries do
-            equal true (entry.Data.Length <= damaged.Length))
+    let read bytes =
+        for entry in (parse bytes).Entries do
+            holds "entries lie in the file" (entry.Data.Length <= bytes.Length)
+
+    let tally = Mutations.checkWithin allowed Mutations.count 1 valid read
+    holds "most damage is noticed" (4 * tally.Refused > Mutations.count)
