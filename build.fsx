@@ -191,7 +191,9 @@ let private fetchPlotly () =
         match attempt () |> tryAgain with
         | None -> ()
         | Some problem ->
-            printfn "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it." problem
+            printfn
+                "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it."
+                problem
 
 // ---------------------------------------------------------------------------------------------------------------
 // Targets
