@@ -1,4 +1,4 @@
-// The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK and nothing else.
+// The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK, and npm for charts.
 #r "System.Formats.Tar"
 
 open System
