@@ -1,4 +1,4 @@
-// The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK and nothing else.
+// The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK, and npm for charts.
 #r "System.Formats.Tar"
 
 open System
@@ -191,7 +191,9 @@ let private fetchPlotly () =
         match attempt () |> tryAgain with
         | None -> ()
         | Some problem ->
-            printfn "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it." problem
+            printfn
+                "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it."
+                problem
 
 // ---------------------------------------------------------------------------------------------------------------
 // Targets

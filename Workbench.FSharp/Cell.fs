@@ -115,9 +115,10 @@ module Cell =
         | Value value -> value.ToString("R", invariant)
         | _ -> format cell
 
-    /// What cells are compared by where they are keys: 1.0 is the same key as 1.
+    /// What cells are compared by where they are keys: 1.0 is the same key as 1, and NaN the same as NaN.
     let internal key cell =
         match cell with
+        | Value value when Double.IsNaN value -> Text "NaN"
         | Value value when value = Math.Floor value && abs value < 9007199254740992. -> Integer(int64 value)
         | _ -> cell
 
@@ -196,9 +197,7 @@ module Cell =
             fun cell ->
                 match cell with
                 | Missing -> ValueSome none
-                | _ ->
-                    inner cell
-                    |> ValueOption.map (fun value -> FSharpValue.MakeUnion(cases[1], [| value |]))
+                | _ -> inner cell |> ValueOption.map (fun value -> FSharpValue.MakeUnion(cases[1], [| value |]))
         elif wanted = typeof<float> then
             numeric box
         elif wanted = typeof<float32> then

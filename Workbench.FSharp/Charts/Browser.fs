@@ -109,7 +109,13 @@ module internal Browser =
     /// Draws a page into a PNG file, with two dots of the picture for each pixel of the page.
     let screenshot (width: int) (height: int) (png: string) (page: string) =
         let png = Path.GetFullPath png
-        File.Delete png
+
+        try
+            File.Delete png
+        with
+        | :? IOException
+        | :? UnauthorizedAccessException as e ->
+            raise (GapLabException $"The picture cannot be written to '{png}' ({e.Message.TrimEnd '.'}).")
 
         let result =
             run [ $"--window-size={width},{height}"; "--force-device-scale-factor=2"; $"--screenshot={png}" ] page

@@ -19,11 +19,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
             let data, errors = Traces.ofFrame x y rows
             ofSeries (draw data errors (Some(Cell.name key.Head)))
 
-        Frame.groupBy [ group ] frame
-        |> List.map chart
-        |> Chart.Combine
-        |> Chart.WithXTitle x
-        |> Chart.WithYTitle y
+        Frame.groupBy [ group ] frame |> List.map chart |> Chart.Combine |> Chart.WithXTitle x |> Chart.WithYTitle y
 
     member internal _.Series = series
     member internal _.LayoutCore = layout
@@ -85,10 +81,15 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
 
     /// Lines of equal height of a function on a grid: z[i][j] is its value at X[j], Y[i]. They are filled with colours, or with
     /// `Lines = true` drawn in one colour, so that several can lie over each other.
-    static member Contour
-        (z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool)
-        : Chart =
-        ofSeries (Traces.contour (Figure.grid z) (Option.map Seq.toArray X) (Option.map Seq.toArray Y) Name (Lines = Some true))
+    static member Contour(z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool) : Chart =
+        ofSeries (
+            Traces.contour
+                (Figure.grid z)
+                (Option.map Seq.toArray X)
+                (Option.map Seq.toArray Y)
+                Name
+                (Lines = Some true)
+        )
 
     static member private Grid(images, (count, height, width), columns, rowLabels, columnLabels) =
         if count = 0 || height = 0 || width = 0 then
@@ -168,12 +169,15 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
 
         Chart(charts |> List.collect _.Series, layout, charts |> List.tryPick _.Area)
 
+    /// A title above the chart.
     static member WithTitle (title: string) (chart: Chart) : Chart =
         chart.With([ "title"; "text" ], Figure.string (Figure.text title))
 
+    /// A title below the x axis.
     static member WithXTitle (title: string) (chart: Chart) : Chart =
         chart.With([ "xaxis"; "title"; "text" ], Figure.string (Figure.text title))
 
+    /// A title beside the y axis.
     static member WithYTitle (title: string) (chart: Chart) : Chart =
         chart.With([ "yaxis"; "title"; "text" ], Figure.string (Figure.text title))
 

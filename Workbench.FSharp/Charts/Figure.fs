@@ -8,15 +8,13 @@ open GapLab.Tensors
 /// The JSON that plotly.js draws. Numbers that are not finite are null, which leaves a gap, and texts show as they are written.
 module internal Figure =
     /// Told apart by most readers with colour-vision deficiency (Okabe and Ito), the darker ones first.
-    let palette =
-        [| "#0072b2"; "#d55e00"; "#009e73"; "#cc79a7"; "#e69f00"; "#56b4e9"; "#8c6d31"; "#7f7f7f" |]
+    let palette = [| "#0072b2"; "#d55e00"; "#009e73"; "#cc79a7"; "#e69f00"; "#56b4e9"; "#8c6d31"; "#7f7f7f" |]
 
     /// Text as plotly.js shows it literally; it would take tags for formats.
     let text (text: string) =
         text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;").Replace("\n", "<br>")
 
-    let number (value: float) : JsonNode =
-        if Double.IsFinite value then JsonValue.Create value else null
+    let number (value: float) : JsonNode = if Double.IsFinite value then JsonValue.Create value else null
 
     /// A coordinate: a number, or the name of a category.
     let coordinate (value: #IConvertible) : JsonNode =
@@ -39,7 +37,9 @@ module internal Figure =
 
     let array (nodes: JsonNode seq) : JsonNode = JsonArray(Seq.toArray nodes)
     let numbers (values: float seq) = values |> Seq.map number |> array
-    let texts (values: string seq) = values |> Seq.map (fun value -> JsonValue.Create(text value) :> JsonNode) |> array
+
+    let texts (values: string seq) =
+        values |> Seq.map (fun value -> JsonValue.Create(text value) :> JsonNode) |> array
 
     let string (value: string) : JsonNode = JsonValue.Create value
     let flag (value: bool) : JsonNode = JsonValue.Create value

@@ -22,7 +22,8 @@ module internal ImageGrids =
         let label what (labels: string array) expected =
             if labels.Length <> 0 && labels.Length <> expected then
                 raise (
-                    GapLabException $"An image grid with {expected} {what}s needs as many {what} labels, not {labels.Length}."
+                    GapLabException
+                        $"An image grid with {expected} {what}s needs as many {what} labels, not {labels.Length}."
                 )
 
         label "row" rowLabels rows
@@ -47,8 +48,7 @@ module internal ImageGrids =
             else
                 null
 
-        let z =
-            [| for y in 0 .. gridHeight - 1 -> Figure.array [| for x in 0 .. gridWidth - 1 -> pixel y x |] |]
+        let z = [| for y in 0 .. gridHeight - 1 -> Figure.array [| for x in 0 .. gridWidth - 1 -> pixel y x |] |]
 
         let trace =
             Figure.object
@@ -69,7 +69,10 @@ module internal ImageGrids =
               "showgrid", Figure.flag false
               "zeroline", Figure.flag false
               "showline", Figure.flag false
-              "ticks", Figure.string ""
+              // Unseen, they keep the labels off the images.
+              "ticks", Figure.string "outside"
+              "ticklen", Figure.integer 4
+              "tickcolor", Figure.string "rgba(0,0,0,0)"
               "fixedrange", Figure.flag true
               "automargin", Figure.flag false
               "showticklabels", Figure.flag (labels.Length > 0)
@@ -82,7 +85,8 @@ module internal ImageGrids =
 
         let layout =
             Figure.object
-                [ "xaxis", Figure.object (("side", Figure.string "top") :: ("tickangle", Figure.integer 0) :: columnAxis)
+                [ "xaxis",
+                  Figure.object (("side", Figure.string "top") :: ("tickangle", Figure.integer 0) :: columnAxis)
                   "yaxis", Figure.object rowAxis
                   "plot_bgcolor", Figure.string "rgba(0,0,0,0)"
                   "margin",

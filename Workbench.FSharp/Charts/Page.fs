@@ -12,9 +12,11 @@ type internal PagePart =
 /// A page of headings, text, charts and frames. The module of the same name makes, fills and saves pages.
 type Page =
     internal
-        { Title: string
-          /// The last one first.
-          Parts: PagePart list }
+        {
+            Title: string
+            /// The last one first.
+            Parts: PagePart list
+        }
 
 /// Pages: `Page.create "Gaps" |> Page.addText "..." |> Page.addChart chart |> Page.addFrame "Table 1" frame |> Page.save "gaps.html"`.
 module Page =
@@ -82,6 +84,9 @@ module Page =
     /// The width of the picture of a page, in pixels of the page.
     let private pictureWidth = 1040
 
+    /// The highest picture, in pixels of the page; a browser keeps all of it in memory.
+    let private highest = 20_000
+
     /// Draws the whole page into a PNG file; needs Chromium, and a GapLabException says so if it is not installed.
     let savePng (path: string) (page: Page) =
         Browser.withPage (toHtml page) (fun file ->
@@ -89,8 +94,18 @@ module Page =
             let marker = "data-height=\""
 
             match dump.Output.IndexOf(marker, StringComparison.Ordinal) with
-            | -1 -> raise (GapLabException "The browser did not draw the figures of the page; save it as .html to see why.")
+            | -1 ->
+                raise (
+                    GapLabException "The browser did not draw the figures of the page; save it as .html to see why."
+                )
             | start ->
                 let start = start + marker.Length
                 let height = int (dump.Output.Substring(start, dump.Output.IndexOf('"', start) - start))
+
+                if height > highest then
+                    raise (
+                        GapLabException
+                            $"The page is {height} pixels high, too much for a picture (at most {highest}): save it as .html, or divide it."
+                    )
+
                 Browser.screenshot pictureWidth height path file)

@@ -48,7 +48,9 @@ function template() {
     legend: { bgcolor: "rgba(0,0,0,0)" }, hoverlabel: { namelength: -1 } } };
 }
 const root = document.documentElement;
-const config = { responsive: true, displaylogo: false };
+// Without a pointer that hovers, the bar would always cover the title. Nothing on a page sends its data anywhere.
+const config = { responsive: true, displaylogo: false, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false,
+  showSendToCloud: false, plotlyServerURL: "", modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 const drawn = figures.map((figure, i) =>
   Plotly.newPlot("figure-" + i, figure.data, { ...figure.layout, template: template() }, config));
 Promise.all(drawn).then(
@@ -94,7 +96,7 @@ dark.addEventListener("change", () => figures.forEach((_, i) => Plotly.relayout(
         line $"<script type=\"application/json\" id=\"figures\">{data.ToJsonString()}</script>"
 
         if not figures.IsEmpty then
-            line $"<script>{Plotly.script ()}</script>"
+            line $"<script>{Plotly.read Plotly.home}</script>"
 
         line $"<script>{drawing}</script>"
         line "</body>"

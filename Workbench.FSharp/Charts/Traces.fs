@@ -30,7 +30,10 @@ module internal Traces =
         [ "x", data |> Seq.map (fst >> Figure.coordinate) |> Figure.array
           "y", data |> Seq.map (snd >> Figure.coordinate) |> Figure.array ]
 
-    let private errorBars (data: 'point array) (errors: (float * float) option array option) : (string * JsonNode) list =
+    let private errorBars
+        (data: 'point array)
+        (errors: (float * float) option array option)
+        : (string * JsonNode) list =
         match errors with
         | Some errors ->
             Figure.sameLength "error bars" data.Length errors.Length
@@ -46,17 +49,13 @@ module internal Traces =
     /// Points with error bars and a band, as a line or markers.
     let points (mode: string) (data: ('x * 'y) array) name errors (band: (float * float) array option) =
         let trace =
-            [ "type", Figure.string "scatter"; "mode", Figure.string mode ]
-            @ coordinates data
-            @ errorBars data errors
+            [ "type", Figure.string "scatter"; "mode", Figure.string mode ] @ coordinates data @ errorBars data errors
 
         let outline (band: (float * float) array) =
             Figure.sameLength "intervals of a band" data.Length band.Length
             Figure.outlines (Array.map2 (fun (x, _) (low, high) -> Figure.coordinate x, low, high) data band)
 
-        { series trace name with
-            Band = Option.map outline band },
-        xAxis data
+        { series trace name with Band = Option.map outline band }, xAxis data
 
     let bars (data: ('x * 'y) array) name errors =
         let bars = series ([ "type", Figure.string "bar" ] @ coordinates data @ errorBars data errors) name
@@ -71,6 +70,8 @@ module internal Traces =
         let trace =
             [ "type", Figure.string "histogram"
               "x", values |> Seq.map Figure.coordinate |> Figure.array
+              // Combined histograms count over the same intervals.
+              "bingroup", Figure.string "values"
               match bins with
               | Some bins -> "nbinsx", Figure.integer bins
               | None -> () ]
@@ -78,14 +79,20 @@ module internal Traces =
         series trace name, Figure.object [ "barmode", Figure.string "overlay" ]
 
     let box (values: #IConvertible seq) name =
-        let trace =
-            [ "type", Figure.string "box"; "y", values |> Seq.map Figure.coordinate |> Figure.array ]
+        let trace = [ "type", Figure.string "box"; "y", values |> Seq.map Figure.coordinate |> Figure.array ]
 
-        series trace name, JsonObject()
+        // The names stand below the boxes.
+        series trace name, Figure.object [ "showlegend", Figure.flag false ]
 
     let private width (z: float array array) = if z.Length = 0 then 0 else z[0].Length
 
-    let heatmap (z: float array array) (rowLabels: string array option) (columnLabels: string array option) name showValues =
+    let heatmap
+        (z: float array array)
+        (rowLabels: string array option)
+        (columnLabels: string array option)
+        name
+        showValues
+        =
         let labels axis what (labels: string array option) expected : (string * JsonNode) list =
             match labels with
             | None -> []
@@ -118,8 +125,7 @@ module internal Traces =
                   yield! more ]
 
         let layout =
-            [ "xaxis", axis columnLabels []
-              "yaxis", axis rowLabels [ "autorange", Figure.string "reversed" ] ]
+            [ "xaxis", axis columnLabels []; "yaxis", axis rowLabels [ "autorange", Figure.string "reversed" ] ]
 
         series trace None, Figure.object layout
 
@@ -129,7 +135,8 @@ module internal Traces =
             | None -> []
             | Some values ->
                 if values.Length <> expected then
-                    fail $"A contour chart with {expected} {what} got {values.Length} values of {name.ToUpperInvariant()}."
+                    fail
+                        $"A contour chart with {expected} {what} got {values.Length} values of {name.ToUpperInvariant()}."
 
                 [ name, Figure.numbers values ]
 
@@ -140,6 +147,7 @@ module internal Traces =
               yield! axis "y" "rows" y z.Length
               if lines then
                   yield "contours", Figure.object [ "coloring", Figure.string "none" ]
+                  yield "line", Figure.object [ "width", JsonValue.Create 1.5 ]
                   yield "showscale", Figure.flag false
                   yield "showlegend", Figure.flag true
               else
@@ -150,8 +158,7 @@ module internal Traces =
     /// Coordinates and error bars of a frame's rows: x, y and the error of y. Rows without x are left out.
     let ofFrame (x: string) (y: string) (frame: Frame) =
         let rows =
-            Array.zip (Frame.getColumn x frame) (Frame.getColumn y frame)
-            |> Array.filter (fun (x, _) -> x <> Missing)
+            Array.zip (Frame.getColumn x frame) (Frame.getColumn y frame) |> Array.filter (fun (x, _) -> x <> Missing)
 
         let isText = rows |> Array.exists (fst >> Cell.number >> Option.isNone)
 

@@ -29,9 +29,7 @@ module Frame =
                 fail
                     $"The columns of a frame are equally long, but '{fst columns[0]}' has {rows} entries and '{name}' {cells.Length}."
 
-        { Names = Array.map fst columns
-          Columns = Array.map snd columns
-          Rows = rows }
+        { Names = Array.map fst columns; Columns = Array.map snd columns; Rows = rows }
 
     let private select (rows: int array) (frame: Frame) =
         { frame with
@@ -45,7 +43,7 @@ module Frame =
     let ofColumns (columns: (string * Cell array) seq) = create (Seq.toArray columns)
 
     /// A frame with the given column names and rows of cells.
-    let ofRows (columns: string seq) (rows: Cell seq seq) =
+    let ofRows (columns: string seq) (rows: #seq<Cell> seq) =
         let names = Seq.toArray columns
         let rows = rows |> Seq.map Seq.toArray |> Seq.toArray
 
@@ -91,7 +89,7 @@ module Frame =
     /// A column as values: float, float32, int, int64, uint64, bool, string, Estimate or Cell. As an option of these, missing entries are
     /// None; otherwise they are errors. float takes the number of an estimate or interval, string takes any entry's text.
     let col<'T> (column: string) (frame: Frame) : 'T array =
-        let read = Cell.reader<'T> ()
+        let read = Cell.reader<'T>()
         frame.Cells column |> Array.mapi (fun row cell -> Row.Convert(read, column, row, cell))
 
     // ------------------------------------------------------------------------------------------------------------
@@ -113,9 +111,7 @@ module Frame =
     let private setColumn column (cells: Cell array) (frame: Frame) =
         match Array.IndexOf(frame.Names, column) with
         | -1 -> create [| yield! Array.zip frame.Names frame.Columns; (column, cells) |]
-        | index ->
-            { frame with
-                Columns = Array.updateAt index cells frame.Columns }
+        | index -> { frame with Columns = Array.updateAt index cells frame.Columns }
 
     let private cellOf column value = Cell.ofObject $"A value of column '{column}'" (box value)
 
@@ -163,7 +159,8 @@ module Frame =
     // ------------------------------------------------------------------------------------------------------------
     // Groups
 
-    let private keyOf (columns: Cell array array) row = columns |> Array.map (fun cells -> Cell.key cells[row]) |> List.ofArray
+    let private keyOf (columns: Cell array array) row =
+        columns |> Array.map (fun cells -> Cell.key cells[row]) |> List.ofArray
 
     /// The rows of each key, in the order of first appearance.
     let private groups (keys: string seq) (frame: Frame) =
@@ -191,13 +188,16 @@ module Frame =
     /// One row for each group: its keys, and named values computed from the group's frame.
     let aggregate (keys: string list) (values: (string * (Frame -> Cell)) list) (frame: Frame) =
         let names = keys @ List.map fst values
-        groupBy keys frame |> Seq.map (fun (key, group) -> Seq.ofList (key @ [ for _, value in values -> value group ])) |> ofRows names
+
+        groupBy keys frame
+        |> List.map (fun (key, group) -> key @ [ for _, value in values -> value group ])
+        |> ofRows names
 
     /// One row for each group: its keys, and of each value column the mean with its standard error over the group's rows, which are
     /// repetitions such as seeds (see `Estimate.ofValues`). Missing entries do not count; a group without any has a missing mean.
     let meanBy (keys: string list) (values: string list) (frame: Frame) =
         let mean column (group: Frame) =
-            let read = Cell.reader<float option> ()
+            let read = Cell.reader<float option>()
 
             let numbers =
                 group.Cells column
@@ -244,7 +244,8 @@ module Frame =
 
         for name in rest left do
             if Array.contains name (rest right) then
-                fail $"Both frames of the join have a column '{name}', which is no key: rename one with Frame.renameCol."
+                fail
+                    $"Both frames of the join have a column '{name}', which is no key: rename one with Frame.renameCol."
 
         let keyColumns (frame: Frame) = keys |> List.map frame.Cells |> List.toArray
         let leftKeys, rightKeys = keyColumns left, keyColumns right
@@ -276,8 +277,7 @@ module Frame =
 
         let cell (cells: Cell array) row = if row < 0 then Missing else cells[row]
 
-        let key name (struct (row, other)) =
-            if row >= 0 then (left.Cells name)[row] else (right.Cells name)[other]
+        let key name (struct (row, other)) = if row >= 0 then (left.Cells name)[row] else (right.Cells name)[other]
 
         create
             [| for name in left.Names do

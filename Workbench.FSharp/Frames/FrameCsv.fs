@@ -148,8 +148,7 @@ module internal FrameCsv =
         let field index =
             let raw = csv.GetRawSpan index
 
-            { Text = csv.GetString index
-              Quoted = raw.Length > 0 && raw[0] = byte '"' }
+            { Text = csv.GetString index; Quoted = raw.Length > 0 && raw[0] = byte '"' }
 
         try
             while csv.Read() do
@@ -168,10 +167,7 @@ module internal FrameCsv =
     let private rejoin (cell: Cell) (part: string -> Cell) =
         match Cell.number cell, part " [standard error]", part " [count]", part " [low]", part " [high]" with
         | Some mean, error, Integer count, _, _ ->
-            Averaged
-                { Mean = mean
-                  StandardError = Cell.number error
-                  Count = int count }
+            Averaged { Mean = mean; StandardError = Cell.number error; Count = int count }
         | Some value, _, _, low, high when low <> Missing && high <> Missing ->
             match Cell.number low, Cell.number high with
             | Some low, Some high -> Interval(value, low, high)
@@ -196,8 +192,7 @@ module internal FrameCsv =
             raise (GapLabException $"The file '{file}' names column '{name}' twice; every column needs its own name.")
         | None -> ()
 
-        let cells column =
-            Array.init (records.Count - 1) (fun row -> parse records[row + 1].[column])
+        let cells column = Array.init (records.Count - 1) (fun row -> parse records[row + 1].[column])
 
         let isPart (name: string) =
             parts

@@ -4,7 +4,7 @@ open System
 open GapLab.Tensors
 
 /// An immutable table of named columns, all of the same length; every entry is a `Cell`. The module of the same name makes and transforms
-/// frames. Two frames are equal if they have the same columns in the same order with the same cells.
+/// frames. Two frames are equal if they have the same columns in the same order with the same cells (but NaN equals nothing).
 type Frame =
     internal
         { Names: string array
@@ -40,7 +40,7 @@ type Row internal (frame: Frame, index: int) =
         with get (column: string): Cell = (frame.Cells column)[index]
 
     /// The entry of a column as a value: see `Frame.col` for the types. A GapLabException says so if the entry is not of that type.
-    member row.GetAs<'T>(column: string) : 'T = Row.Convert(Cell.reader<'T> (), column, index, row[column])
+    member row.GetAs<'T>(column: string) : 'T = Row.Convert(Cell.reader<'T>(), column, index, row[column])
 
     static member internal Convert<'T>(read: Cell -> 'T voption, column: string, row: int, cell: Cell) : 'T =
         match read cell with
