@@ -22,7 +22,10 @@ let report (session: Session) settings dataset =
     let splits = [ DataSplit.Train; DataSplit.Test ]
 
     let measurements =
-        Suboptimality.measure session [ for split in splits do for spec in specs -> settings, spec, split ]
+        Suboptimality.measure
+            session
+            [ for split in splits do
+                  for spec in specs -> settings, spec, split ]
         |> List.chunkBySize specs.Length
 
     /// One cell for training and one for test points; several seeds are averaged.
@@ -37,7 +40,8 @@ let report (session: Session) settings dataset =
         row name (fun m -> Cell.Estimate((estimate m).Mean, (estimate m).MonteCarloError)) (fun m -> (estimate m).Mean)
 
     let gap name (gap: Gaps -> Gap) =
-        row name (fun m -> Interval((gap m.Gaps).Value, (gap m.Gaps).Low, (gap m.Gaps).High)) (fun m -> (gap m.Gaps).Value)
+        row name (fun m -> Interval((gap m.Gaps).Value, (gap m.Gaps).Low, (gap m.Gaps).High)) (fun m ->
+            (gap m.Gaps).Value)
 
     let text name (text: Measurement list -> string) = name, [ for ofSeeds in measurements -> Text(text ofSeeds) ]
 

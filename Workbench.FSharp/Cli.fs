@@ -53,8 +53,10 @@ type CommandLine =
             | CommandLine.Method _ -> "inference methods, to sweep: amortized"
             | CommandLine.Out _ ->
                 "also write the table to a file, as .csv (all digits), .md, .tex or .html; an existing one is replaced"
-            | CommandLine.Results _ -> "the folder of stored results (default .gaplab/results): what it holds is not computed again"
-            | CommandLine.Recompute _ -> "compute anew what another revision of the code gave (stale), or all that the script shows"
+            | CommandLine.Results _ ->
+                "the folder of stored results (default .gaplab/results): what it holds is not computed again"
+            | CommandLine.Recompute _ ->
+                "compute anew what another revision of the code gave (stale), or all that the script shows"
             | CommandLine.Estimate -> "print what is missing and the time it will take on this machine, and end"
             | CommandLine.Jobs _ -> "processes that share the work and the processors (default 1)"
             | CommandLine.Threads _ ->
@@ -80,8 +82,7 @@ module Cli =
 
     /// The items of a list such as "mnist,glyphs".
     let items (text: string) =
-        text.Split(',', StringSplitOptions.RemoveEmptyEntries ||| StringSplitOptions.TrimEntries)
-        |> List.ofArray
+        text.Split(',', StringSplitOptions.RemoveEmptyEntries ||| StringSplitOptions.TrimEntries) |> List.ofArray
 
     /// The whole numbers of a list such as "1,2,5..8".
     let numbers (option: string) (text: string) : uint64 list =

@@ -5,9 +5,14 @@ open GapLab.Experiments
 
 /// Gaps over the points of a sweep, as a frame, a report and charts.
 module GapSweep =
-    /// The measured columns, in nats.
-    let private values =
-        [ "log p̂"; "L[q*]"; "L[q]"; "approximation gap"; "amortization gap"; "inference gap" ]
+    /// The columns that are always measured, in nats.
+    let private values = [ "log p̂"; "L[q*]"; "L[q]"; "approximation gap"; "amortization gap"; "inference gap" ]
+
+    /// The names of the further bounds.
+    let private others (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
+        [ for _, settings, _ in wanted do
+              yield! List.map fst settings.Bounds ]
+        |> List.distinct
 
     let private beside (left: Frame) (right: Frame) =
         Frame.ofColumns
@@ -21,18 +26,18 @@ module GapSweep =
 
         beside
             (Frame.ofRecords [ for key, _, _ in wanted -> key ])
-            (Frame.ofRecords
-                [ for m in measured ->
-                      {| ``log p̂`` = m.Gaps.LogMarginal
-                         ``L[q*]`` = m.Optimal
-                         ``L[q]`` = m.Inferred
-                         ``approximation gap`` = m.Gaps.Approximation
-                         ``amortization gap`` = m.Gaps.Amortization
-                         ``inference gap`` = m.Gaps.Inference |} ]
-             |> Frame.sliceCols values)
+            (Frame.ofColumns
+                [ yield "log p̂" => [ for m in measured -> m.Gaps.LogMarginal ]
+                  yield "L[q*]" => [ for m in measured -> m.Optimal ]
+                  yield "L[q]" => [ for m in measured -> m.Inferred ]
+                  yield "approximation gap" => [ for m in measured -> m.Gaps.Approximation ]
+                  yield "amortization gap" => [ for m in measured -> m.Gaps.Amortization ]
+                  yield "inference gap" => [ for m in measured -> m.Gaps.Inference ]
+                  for name in others wanted do
+                      yield
+                          name => [ for m in measured -> m.Others |> List.tryFind (fst >> (=) name) |> Option.map snd ] ])
 
-    let private isConstant frame column =
-        Frame.getColumn column frame |> Array.distinct |> Array.length <= 1
+    let private isConstant frame column = Frame.getColumn column frame |> Array.distinct |> Array.length <= 1
 
     /// The gaps along the numeric keys that vary, or side by side where none does.
     let private charts (frame: Frame) (varying: string list) =
@@ -49,7 +54,7 @@ module GapSweep =
                 | [] -> "all"
                 | some -> some |> List.map (fun key -> $"{key} {Cell.format row[key]}") |> String.concat ", ")
 
-        let gaps = values |> List.skip 3
+        let gaps = values |> List.filter _.EndsWith(" gap")
 
         match List.tryFind isNumber varying, varying with
         | Some axis, _ ->
@@ -72,6 +77,7 @@ module GapSweep =
     /// The report of a sweep: keys that do not vary go into the notes, seeds are averaged, and charts show the gaps along what varies.
     let report (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) : Report =
         let whole = measure session wanted
+        let values = values @ others wanted
         let keys = whole.ColumnKeys |> List.filter (fun column -> not (List.contains column values))
         let fixedKeys, varying = keys |> List.partition (isConstant whole)
         let averages = List.contains "Seed" varying

@@ -44,7 +44,9 @@ module Parts =
                 find "kind of outputs" [ "bernoulli", OutputKind.Bernoulli; "gaussian", OutputKind.Gaussian ] output
 
             DenseModel.Choice(latentSize, hidden name layers, Activation.Elu, output)
-        | _ -> hidden name name |> ignore; Cli.fail $"'{name}' is no decoder."
+        | _ ->
+            hidden name name |> ignore
+            Cli.fail $"'{name}' is no decoder."
 
     /// A family by its name.
     let family (name: string) = find "family" [ "ffg", FactorizedGaussian.Choice() ] name

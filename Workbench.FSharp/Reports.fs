@@ -4,11 +4,7 @@ open System
 open System.IO
 
 /// A table of results as a script shows it: a title, what the reader must know, the frame, and charts for those formats that can show them.
-type Report =
-    { Title: string
-      Notes: string list
-      Frame: Frame
-      Charts: Chart list }
+type Report = { Title: string; Notes: string list; Frame: Frame; Charts: Chart list }
 
 /// Output of reports.
 module Report =
@@ -16,11 +12,7 @@ module Report =
     let toPage (report: Report) =
         let page = Page.create report.Title |> Page.addFrame "" report.Frame
 
-        let page =
-            if report.Charts.IsEmpty then
-                page
-            else
-                Page.addCharts report.Charts page
+        let page = if report.Charts.IsEmpty then page else Page.addCharts report.Charts page
 
         page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
 
@@ -38,7 +30,8 @@ module Report =
               @ [ for note in report.Notes -> $"- {note}" ]
               @ [ ""; Frame.toMarkdown report.Frame ])
           ".tex",
-          text (fun report -> [ for line in report.Title :: report.Notes -> "% " + line ] @ [ Frame.toLatex report.Frame ])
+          text (fun report ->
+              [ for line in report.Title :: report.Notes -> "% " + line ] @ [ Frame.toLatex report.Frame ])
           ".html", (fun path report -> Page.save path (toPage report)) ]
 
     /// Refuses a file that `write` could not write, before any work is done.

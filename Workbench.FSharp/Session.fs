@@ -57,6 +57,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
                 Progress.run title work.Invoke
 
             member _.Note sentence = eprintfn "%s" sentence
+
             member _.Epoch report =
                 if report.Epoch = report.Epochs && not (Double.IsNaN report.Validation.Elbo) then
                     eprintfn "epoch %d: validation ELBO %s" report.Epoch (Cell.nats report.Validation.Elbo) }
@@ -112,9 +113,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
 
     /// The seeds; 1 by default.
     member _.Seeds =
-        options.TryGetResult CommandLine.Seed
-        |> Option.map (Cli.numbers "seed")
-        |> Option.defaultValue [ 1UL ]
+        options.TryGetResult CommandLine.Seed |> Option.map (Cli.numbers "seed") |> Option.defaultValue [ 1UL ]
 
     /// Numbers of importance samples to sweep, or a default.
     member _.Samples(usual: int) = Session.Axis("samples", options.TryGetResult CommandLine.Samples, usual)
@@ -170,7 +169,10 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
             printfn
                 "%s; %s; peak memory %d MB, of tensors %d MB. Results are kept in '%s'."
                 (Progress.time watch.Elapsed)
-                (if computed = 0 then "everything was stored already" else $"{computed} evaluations computed")
+                (if computed = 0 then
+                     "everything was stored already"
+                 else
+                     $"{computed} evaluations computed")
                 (Process.GetCurrentProcess().PeakWorkingSet64 >>> 20)
                 (device.PeakBytes >>> 20)
                 (Path.GetRelativePath(Directory.GetCurrentDirectory(), store.Folder))
@@ -204,8 +206,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
                 try
                     main session
                     session.Finish()
-                with
-                | :? OperationCanceledException when interruption.ExitCode <> 0 ->
+                with :? OperationCanceledException when interruption.ExitCode <> 0 ->
                     session.Stop()
 
                     if not Workers.isWorker then

@@ -32,6 +32,8 @@ type SuboptimalitySettings =
         LocalStepSize: float
         /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
         LocalSteps: int
+        /// Further lower bounds on log p(x), each with its name: they are reported, and compete with IWAE and AIS for log p̂.
+        Bounds: (string * Measure) list
     }
 
 /// What is measured of one model on one set of datapoints, in nats.
@@ -45,6 +47,8 @@ type Measurement =
         Optimal: BoundEstimate
         OptimalIwae: BoundEstimate
         Ais: BoundEstimate
+        /// The further bounds of the settings.
+        Others: (string * BoundEstimate) list
         AcceptanceRates: float array
         Gaps: Gaps
         LocalSteps: int array
@@ -72,7 +76,8 @@ module Suboptimality =
           LeapfrogSteps = 10
           LocalSamples = 100
           LocalStepSize = 1e-3
-          LocalSteps = LocalOptimizerOptions().MaximumSteps }
+          LocalSteps = LocalOptimizerOptions().MaximumSteps
+          Bounds = [] }
 
     /// Real data in minutes.
     let small =
@@ -145,7 +150,11 @@ module Suboptimality =
           "leapfrog steps", string settings.LeapfrogSteps
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
-          "limit on local steps", string settings.LocalSteps ]
+          "limit on local steps", string settings.LocalSteps
+          "further bounds",
+          (match settings.Bounds with
+           | [] -> "none"
+           | some -> some |> List.map fst |> String.concat ", ") ]
 
     /// What a table's header says of the settings: every one that differs from the paper's.
     let settingNotes (used: SuboptimalitySettings list) =
@@ -159,8 +168,7 @@ module Suboptimality =
         if List.isEmpty differences then
             [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
         else
-            differences
-            @ [ "With these differences the numbers are no reproduction of the published ones." ]
+            differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
     let private aisOptions (settings: SuboptimalitySettings) =
         AisOptions(
@@ -177,12 +185,7 @@ module Suboptimality =
     /// The paper's parts: a dense Bernoulli decoder, a factorised Gaussian, an amortized encoder of the same layers.
     let parts (settings: SuboptimalitySettings) =
         { Model =
-            DenseModel.Choice(
-                settings.LatentSize,
-                List.toArray settings.Hidden,
-                Activation.Elu,
-                OutputKind.Bernoulli
-            )
+            DenseModel.Choice(settings.LatentSize, List.toArray settings.Hidden, Activation.Elu, OutputKind.Bernoulli)
           Family = Parts.family "ffg"
           Inference = Parts.inference settings.Hidden "amortized" }
 
@@ -216,7 +219,7 @@ module Suboptimality =
 
         specs
 
-    /// What is measured to get the gaps: L[q], L[q*] and AIS, in this order.
+    /// What is measured to get the gaps: L[q], L[q*], AIS and the further bounds, in this order.
     let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
         let local =
             LocalOptimizerOptions(
@@ -228,7 +231,8 @@ module Suboptimality =
         let measures: Measure list =
             [ InferredBounds settings.ImportanceSamples
               OptimalBounds(local, settings.ImportanceSamples)
-              AnnealedBound(aisOptions settings) ]
+              AnnealedBound(aisOptions settings)
+              yield! List.map snd settings.Bounds ]
 
         [ for measure in measures ->
               EvaluationSpec(
@@ -240,10 +244,13 @@ module Suboptimality =
               ) ]
 
     /// The gaps from the results of `evaluations`.
-    let ofCells seed (cells: MeasuredCell list) =
+    let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
-        | [ inferred; optimal; ais ] ->
-            let bounds = [| optimal.Bound "iwae"; ais.Bound "ais" |]
+        | inferred :: optimal :: ais :: others ->
+            let others =
+                List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds others
+
+            let bounds = [| optimal.Bound "iwae"; ais.Bound "ais"; yield! List.map snd others |]
 
             { Points = ais.Datapoints.Length
               Inferred = inferred.Bound "elbo"
@@ -251,6 +258,7 @@ module Suboptimality =
               Optimal = optimal.Bound "elbo"
               OptimalIwae = bounds[0]
               Ais = bounds[1]
+              Others = others
               AcceptanceRates = ais.Values "acceptance"
               Gaps =
                 Gaps.Compute(
@@ -263,18 +271,26 @@ module Suboptimality =
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
               Provenance = cells |> List.map _.Provenance
               IsStale = cells |> List.exists _.IsStale }
-        | _ -> invalidArg (nameof cells) "Three results are expected."
+        | _ -> invalidArg (nameof cells) "Three results at least are expected."
 
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
-        let evaluations =
-            [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
+        let evaluations = [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
 
-        let cells = session.Evaluate(List.concat evaluations) |> List.chunkBySize 3
-        List.map2 (fun (_, artifact: ArtifactSpec, _) three -> ofCells artifact.Seed three) wanted cells
+        let mutable cells = session.Evaluate(List.concat evaluations)
+
+        [ for (settings, artifact, _), own in List.zip wanted evaluations do
+              let mine, rest = List.splitAt own.Length cells
+              cells <- rest
+              ofCells settings artifact.Seed mine ]
 
     /// What a table's reader must know: the models, what the numbers mean, where they come from, and how the settings differ from the paper's.
-    let notes (session: Session) (settings: SuboptimalitySettings) (specs: TrainSpec list) (measurements: Measurement list) =
+    let notes
+        (session: Session)
+        (settings: SuboptimalitySettings)
+        (specs: TrainSpec list)
+        (measurements: Measurement list)
+        =
         let artifact = session.Store.FindArtifact specs.Head
         let data = session.Data specs.Head.Data
         let provenance = measurements |> List.collect _.Provenance
@@ -289,7 +305,8 @@ module Suboptimality =
             match specs with
             | [ _ ] ->
                 $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points."
-            | several -> $"Averages over {several.Length} seeds, each with its own model; ± is the standard error over seeds."
+            | several ->
+                $"Averages over {several.Length} seeds, each with its own model; ± is the standard error over seeds."
 
         let versions =
             [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors" ]

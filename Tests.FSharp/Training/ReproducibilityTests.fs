@@ -64,7 +64,8 @@ let ``training gives the same bits on one and on two threads`` () =
             let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), BatchSize = 90, Seed = 5UL)
 
             Trainer(options)
-                .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report)) |> ignore
+                .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+            |> ignore
 
             bitsOf vae.Parameters,
             BitConverter.DoubleToInt64Bits reports[0].Objective,
@@ -174,7 +175,8 @@ let ``repeated training steps hold no more memory than the first ones`` () =
     let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(4, 1e-3), BatchSize = 100)
 
     Trainer(options)
-        .Train(newVae (), sourceOf glyphs.Train, null, null, (fun _ -> held.Add CpuDevice.Instance.AllocatedBytes)) |> ignore
+        .Train(newVae (), sourceOf glyphs.Train, null, null, (fun _ -> held.Add CpuDevice.Instance.AllocatedBytes))
+    |> ignore
 
     Assert.That(held, Has.Count.EqualTo 20)
     // The second step joins the blocks of the first; from then on nothing is added. (Collected tensors may take some away.)

@@ -77,7 +77,10 @@ let private schedule (stages: (int * float) list) =
 let ``a short run on glyphs raises the validation ELBO`` () =
     let vae, reports = newVae 1UL, List<EpochReport>()
     let trainer = Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(6, 3e-3), BatchSize = 50))
-    trainer.Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report)) |> ignore
+
+    trainer.Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+    |> ignore
+
     Assert.That([ for r in reports -> r.Epoch ], equalTo [ 1..6 ])
     Assert.That([ for r in reports -> r.Epochs ], Is.All.EqualTo 6)
     // All logits zero cost 784 log 2 = 543 nats; 72 steps must take off most of it.
@@ -91,7 +94,8 @@ let ``the reported validation ELBO is that of the validation data`` () =
     let vae, reports = newVae 1UL, List<EpochReport>()
 
     Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 0.0)))
-        .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report)) |> ignore
+        .Train(vae, sourceOf glyphs.Train, sourceOf glyphs.Validation, (fun report -> reports.Add report))
+    |> ignore
 
     use _scope = MemoryScope.Enter()
     let x = (sourceOf glyphs.Validation).Subset 100
@@ -110,7 +114,8 @@ let ``without validation data there is no validation ELBO`` () =
             Rule = Scripted((fun _ -> 0.0), (fun _ -> -2.5))
         )
     )
-        .Train(tiny (), FivePoints(), null, (fun report -> reports.Add report)) |> ignore
+        .Train(tiny (), FivePoints(), null, (fun report -> reports.Add report))
+    |> ignore
 
     Assert.That(reports[0].Validation.Elbo, Is.NaN)
     Assert.That(reports[0].Objective, within 1e-12 -2.5)
@@ -225,7 +230,8 @@ let ``the seed decides the result, and nothing else does`` () =
         let vae = newVae 1UL
 
         Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(1, 1e-3), Seed = seed))
-            .Train(vae, sourceOf glyphs.Train, null) |> ignore
+            .Train(vae, sourceOf glyphs.Train, null)
+        |> ignore
 
         bitsOf vae.Parameters
 
@@ -239,7 +245,8 @@ let ``validation and reports do not change what is trained`` () =
         let vae = newVae 1UL
 
         Trainer(TrainerOptions(Schedule = LearningRateSchedule.Constant(2, 1e-3), BatchSize = 200))
-            .Train(vae, sourceOf glyphs.Train, validation) |> ignore
+            .Train(vae, sourceOf glyphs.Train, validation)
+        |> ignore
 
         bitsOf vae.Parameters
 
@@ -267,7 +274,8 @@ let ``progress reaches one, and cancellation stops between two steps`` () =
                         if done' > 0.3 then
                             stop.Cancel()),
                     cancellation = stop.Token
-                ) |> ignore)
+                )
+            |> ignore)
     )
     |> ignore
 
