@@ -119,7 +119,7 @@ let private npmPack (folder: string) =
     let start =
         ProcessStartInfo(
             npm,
-            [ "pack"; plotlyPackage; "--silent"; "--fetch-retries=0"; "--fetch-timeout=60000" ],
+            [ "pack"; plotlyPackage; "--loglevel=error"; "--fetch-retries=0"; "--fetch-timeout=60000" ],
             WorkingDirectory = folder,
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -135,8 +135,13 @@ let private npmPack (folder: string) =
             running.Kill true
             Some "npm took longer than 90 seconds"
         elif running.ExitCode <> 0 then
-            let lines = (output.Result + error.Result).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-            Some(lines |> Array.tryLast |> Option.defaultValue "npm failed without a reason")
+            // "npm error code ..." says more than the lines after it, which end with the place of a log.
+            let lines = (error.Result + output.Result).Split('\n', StringSplitOptions.RemoveEmptyEntries)
+
+            let reason =
+                lines |> Array.tryFind (fun line -> line.StartsWith("npm err", StringComparison.OrdinalIgnoreCase))
+
+            Some(defaultArg reason "npm gave no reason")
         else
             None
     with :? ComponentModel.Win32Exception ->
@@ -144,10 +149,10 @@ let private npmPack (folder: string) =
 
 /// Checks the packed package and takes out the script and its licence.
 let private unpackPlotly (work: string) (target: string) =
-    let package = File.ReadAllBytes(Directory.EnumerateFiles(work, "*.tgz") |> Seq.exactlyOne)
+    let package = Directory.EnumerateFiles(work, "*.tgz") |> Seq.toArray |> Array.collect File.ReadAllBytes
 
     if Convert.ToBase64String(SHA512.HashData package) <> plotlyIntegrity then
-        Some $"{plotlyPackage} of this registry is not the package that was released"
+        Some $"what this registry gives is not {plotlyPackage} as it was released"
     else
         use unpacked = new GZipStream(new MemoryStream(package), CompressionMode.Decompress)
         use tar = new TarReader(unpacked)
@@ -180,9 +185,13 @@ let private fetchPlotly () =
             let work = Directory.CreateTempSubdirectory "gaplab-plotly-"
 
             try
-                match npmPack work.FullName with
-                | None -> unpackPlotly work.FullName target
-                | problem -> problem
+                try
+                    match npmPack work.FullName with
+                    | None -> unpackPlotly work.FullName target
+                    | problem -> problem
+                with
+                | :? IOException
+                | :? UnauthorizedAccessException as e -> Some e.Message
             finally
                 work.Delete true
 
