@@ -154,6 +154,13 @@ module DatasetsCommand =
         let mirrors = options.GetResults FetchArguments.Mirror
         use downloader = new Downloader(FetchOptions.FromEnvironment mirrors)
 
+        // A progress bar hides the cursor.
+        Console.CancelKeyPress.Add(fun _ ->
+            if not Console.IsErrorRedirected then
+                Console.Error.Write "\u001b[?25h"
+
+            Console.Error.WriteLine "\nInterrupted; the same command continues where it stopped.")
+
         for entry in entries do
             let own = Downloader.FolderOf(entry, target)
 

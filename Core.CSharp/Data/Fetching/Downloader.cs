@@ -7,7 +7,7 @@ namespace GapLab.Data.Fetching;
 public sealed class Downloader : IDisposable
 {
     private const int MostRedirects = 10;
-    private const string NotFound = "answers 404";
+    private const string Lacking = "answers 4";
 
     private readonly FetchOptions _options;
     private readonly HttpClient _client;
@@ -53,7 +53,7 @@ public sealed class Downloader : IDisposable
         if (present.Length > 0 && present.All(path => FileCheck.Of(path, file) == FileState.Genuine))
             return new FetchedFile(present[0], null, []);
 
-        List<string> complaints = [.. present.Select(path => $"'{path}' was altered and is replaced")];
+        List<string> complaints = [.. present.Select(path => $"'{path}' was not the published file and had to be replaced")];
         using PartFile part = new(Path.Combine(folder, file.Name + ".part"));
         // gzip never adds more to what it cannot compress.
         long largest = file.Bytes + (file.Bytes / 100) + (1 << 16);
@@ -73,9 +73,10 @@ public sealed class Downloader : IDisposable
                     return new FetchedFile(path, source, complaints);
                 }
 
-                // That a place lacks one of the names says nothing; what went wrong with the other does.
-                if (complaint.Length == 0 || !problem.Contains(NotFound, StringComparison.Ordinal))
-                    complaint = $"{source} {problem}";
+                // A place may have the file under another name, unless it could not be reached or served something else.
+                complaint = $"{source} {problem}";
+                if (!problem.StartsWith(Lacking, StringComparison.Ordinal))
+                    break;
             }
 
             complaints.Add(complaint);
