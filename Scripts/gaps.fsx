@@ -10,38 +10,20 @@ open GapLab.Workbench
 
 let sweep (session: Session) =
     let settings = Suboptimality.preset session.Preset
-    let usualData = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-    let usualModel = settings.Hidden |> List.map string |> String.concat "-"
 
-    [ for dataset in session.Datasets usualData do
-          for model in session.Models usualModel do
-              for family in session.Families "ffg" do
-                  for method in session.Methods "amortized" do
-                      for samples in session.Samples settings.ImportanceSamples do
-                          for steps in session.Steps settings.Distributions do
-                              for iterations in session.Iterations settings.LocalSteps do
-                                  for seed in session.Seeds do
-                                      let settings =
-                                          { settings with
-                                              ImportanceSamples = samples
-                                              Distributions = steps
-                                              LocalSteps = iterations }
-
-                                      let parts =
-                                          { Model = Parts.model settings.LatentSize model
-                                            Family = Parts.family family
-                                            Inference = Parts.inference settings.Hidden method }
-
-                                      {| Dataset = dataset
-                                         Model = model
-                                         Family = family
-                                         Method = method
-                                         Samples = samples
-                                         Steps = steps
-                                         Iterations = iterations
-                                         Seed = seed |},
-                                      settings,
-                                      Suboptimality.trainSpecOf parts settings dataset seed ]
+    [ for name, spec in Sweep.models session settings do
+          for samples in session.Samples settings.ImportanceSamples do
+              for steps in session.Steps settings.Distributions do
+                  for iterations in session.Iterations settings.LocalSteps do
+                      {| name with
+                          Samples = samples
+                          Steps = steps
+                          Iterations = iterations |},
+                      { settings with
+                          ImportanceSamples = samples
+                          Distributions = steps
+                          LocalSteps = iterations },
+                      spec ]
 
 exit (
     Session.Run(

@@ -52,7 +52,7 @@ type CommandLine =
             | CommandLine.Family _ -> "families of approximate posteriors, to sweep: ffg"
             | CommandLine.Method _ -> "inference methods, to sweep: amortized"
             | CommandLine.Out _ ->
-                "also write the table to a file, as .csv (all digits), .md, .tex or .html; an existing one is replaced"
+                "write the result to a file: tables as .csv (all digits), .md, .tex, .html or .png, pages as .html or .png; an existing one is replaced"
             | CommandLine.Results _ ->
                 "the folder of stored results (default .gaplab/results): what it holds is not computed again"
             | CommandLine.Recompute _ ->

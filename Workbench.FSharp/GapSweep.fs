@@ -14,17 +14,12 @@ module GapSweep =
               yield! List.map fst settings.Bounds ]
         |> List.distinct
 
-    let private beside (left: Frame) (right: Frame) =
-        Frame.ofColumns
-            [ for frame in [ left; right ] do
-                  for column in frame.ColumnKeys -> column, Frame.getColumn column frame ]
-
     /// Measures the test points of models: one row a model, with the fields of its key and the measured columns.
     let measure (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
         let measured =
             Suboptimality.measure session [ for _, settings, spec in wanted -> settings, spec, DataSplit.Test ]
 
-        beside
+        Sweep.beside
             (Frame.ofRecords [ for key, _, _ in wanted -> key ])
             (Frame.ofColumns
                 [ yield "log p̂" => [ for m in measured -> m.Gaps.LogMarginal ]
@@ -36,8 +31,6 @@ module GapSweep =
                   for name in others wanted do
                       yield
                           name => [ for m in measured -> m.Others |> List.tryFind (fst >> (=) name) |> Option.map snd ] ])
-
-    let private isConstant frame column = Frame.getColumn column frame |> Array.distinct |> Array.length <= 1
 
     /// The gaps along the numeric keys that vary, or side by side where none does.
     let private charts (frame: Frame) (varying: string list) =
@@ -77,30 +70,16 @@ module GapSweep =
 
     /// The report of a sweep: keys that do not vary go into the notes, seeds are averaged, and charts show the gaps along what varies.
     let report (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) : Report =
-        let whole = measure session wanted
-        let values = values @ others wanted
-        let keys = whole.ColumnKeys |> List.filter (fun column -> not (List.contains column values))
-        let fixedKeys, varying = keys |> List.partition (isConstant whole)
-        let averages = List.contains "Seed" varying
-        let varying = varying |> List.filter ((<>) "Seed")
-
-        let frame =
-            if averages then
-                Frame.meanBy varying values whole
-            else
-                Frame.sliceCols (varying @ values) whole
-
-        let constants =
-            [ for key in fixedKeys -> $"{key} {Cell.format (Frame.getColumn key whole).[0]}" ] |> String.concat ", "
+        let table = Sweep.table session (values @ others wanted) (measure session wanted)
 
         { Title = "Inference gaps, in nats"
           Notes =
-            [ $"Preset {session.Preset}; {constants}."
-              (if averages then
-                   $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
-               else
-                   "± is the Monte-Carlo standard error for these points, [ ] the 95 % bootstrap interval over points.")
-              "Test points. The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side." ]
-            @ Suboptimality.settingNotes [ for _, settings, _ in wanted -> settings ]
-          Frame = frame
-          Charts = charts frame varying }
+            [ yield! table.Notes
+              if session.Seeds.Length = 1 then
+                  yield
+                      "± is the Monte-Carlo standard error for these points, [ ] the 95 % bootstrap interval over points."
+              yield
+                  "Test points. The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
+              yield! Suboptimality.settingNotes [ for _, settings, _ in wanted -> settings ] ]
+          Frame = table.Frame
+          Charts = charts table.Frame table.Varying }

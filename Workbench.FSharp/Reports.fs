@@ -32,23 +32,30 @@ module Report =
           ".tex",
           text (fun report ->
               [ for line in report.Title :: report.Notes -> "% " + line ] @ [ Frame.toLatex report.Frame ])
-          ".html", (fun path report -> Page.save path (toPage report)) ]
+          ".html", (fun path report -> Page.save path (toPage report))
+          ".png", (fun path report -> Page.savePng path (toPage report)) ]
 
-    /// Refuses a file that `write` could not write, before any work is done.
-    let checkOutput (path: string) =
-        let extension = (Path.GetExtension path).ToLowerInvariant()
+    /// The endings of the files that `write` knows.
+    let formats = writers |> List.map fst
 
-        if not (List.exists (fun (known, _) -> known = extension) writers) then
-            let known = writers |> List.map fst |> String.concat ", "
-            Cli.fail $"The table cannot be written to '{path}': its name must end in one of {known}."
+    /// The endings of the files that a page can be written to.
+    let pageFormats = [ ".html"; ".png" ]
+
+    let private ending (path: string) = (Path.GetExtension path).ToLowerInvariant()
+
+    /// Refuses a file that could not be written, or whose name ends in none of some formats, before any work is done.
+    let checkFile (formats: string list) (path: string) =
+        if not (List.contains (ending path) formats) then
+            let known = String.concat ", " formats
+            Cli.fail $"Nothing can be written to '{path}': its name must end in one of {known}."
 
         let folder = Path.GetDirectoryName(Path.GetFullPath path)
 
         if not (Directory.Exists folder) then
-            Cli.fail $"The table cannot be written to '{path}': the folder '{folder}' does not exist; create it first."
+            Cli.fail $"Nothing can be written to '{path}': the folder '{folder}' does not exist; create it first."
 
         if Directory.Exists path then
-            Cli.fail $"The table cannot be written to '{path}': it is a folder; name a file in it."
+            Cli.fail $"Nothing can be written to '{path}': it is a folder; name a file in it."
 
         let isNew = not (File.Exists path)
 
@@ -59,16 +66,24 @@ module Report =
         | :? IOException
         | :? UnauthorizedAccessException as e ->
             Cli.fail
-                $"The table cannot be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
+                $"Nothing can be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
 
         if isNew then
             File.Delete path
 
+    /// Refuses a file that `write` could not write.
+    let checkOutput path = checkFile formats path
+
     /// Writes a report in the format that the file's name ends in.
     let write (path: string) (report: Report) =
         checkOutput path
-        let _, write = writers |> List.find (fun (known, _) -> known = (Path.GetExtension path).ToLowerInvariant())
+        let _, write = writers |> List.find (fun (known, _) -> known = ending path)
         write path report
+
+    /// Writes a page in the format that the file's name ends in.
+    let writePage (path: string) (page: Page) =
+        checkFile pageFormats path
+        if ending path = ".png" then Page.savePng path page else Page.save path page
 
     /// Prints a report on stdout: its title and notes, then the rows.
     let print (report: Report) =

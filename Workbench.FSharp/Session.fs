@@ -12,7 +12,14 @@ open GapLab.Tensors.Cpu
 open GapLab.Tensors.Tracing
 
 /// One run of an experiment script: its options, and the store in which its results are looked up and kept.
-type Session private (commandLine: string array, options: ParseResults<CommandLine>, interruption: Interruption) =
+type Session
+    private
+    (
+        commandLine: string array,
+        options: ParseResults<CommandLine>,
+        formats: string list,
+        interruption: Interruption
+    ) =
     let watch = Stopwatch.StartNew()
 
     let jobs = options.GetResult(CommandLine.Jobs, 1)
@@ -30,7 +37,7 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
             Cli.fail $"--jobs must lie between 1 and the {totalThreads} threads that they share, not {jobs}."
 
         WorkerPool.Threads <- totalThreads / jobs
-        options.TryGetResult CommandLine.Out |> Option.iter Report.checkOutput
+        options.TryGetResult CommandLine.Out |> Option.iter (Report.checkFile formats)
 
     let traceFile = if Workers.isWorker then None else options.TryGetResult CommandLine.Trace
     do traceFile |> Option.iter TraceRecording.CheckWritable
@@ -157,6 +164,9 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
         runner.Ensure(evaluations, null, interruption.Token)
         evaluations |> List.map runner.Find
 
+    /// Cancelled when the user stops the script.
+    member _.Cancellation = interruption.Token
+
     /// A stored model, ready for use; it is trained first if need be.
     member _.Load spec = runner.Load(spec, interruption.Token)
 
@@ -177,6 +187,13 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
                 (device.PeakBytes >>> 20)
                 (Path.GetRelativePath(Directory.GetCurrentDirectory(), store.Folder))
 
+    /// Writes a page to the file that --out names, or to one of a usual name in the current folder, and prints where it is.
+    member _.Save(page: Page, usual: string) =
+        if not Workers.isWorker then
+            let file = options.GetResult(CommandLine.Out, usual)
+            Report.writePage file page
+            printfn "%s is written; it took %s." file (Progress.time watch.Elapsed)
+
     static member private Names(given: string option, usual: string) =
         match Option.map Cli.items given with
         | None -> [ usual ]
@@ -194,13 +211,13 @@ type Session private (commandLine: string array, options: ParseResults<CommandLi
                   int number ]
 
     /// Runs a script: parses its command line, hands over a session, and turns errors into one sentence and an exit code: 0, 1 for errors, 130 and 143
-    /// after Ctrl-C and SIGTERM.
-    static member Run(commandLine: string array, summary: string, main: Session -> unit) : int =
+    /// after Ctrl-C and SIGTERM. `Formats` are the endings of files that --out may name; those of tables unless told.
+    static member Run(commandLine: string array, summary: string, main: Session -> unit, ?Formats: string list) : int =
         use interruption = new Interruption()
         Workers.watchParent interruption
 
         Cli.run commandLine summary (fun options ->
-            let session = Session(commandLine, options, interruption)
+            let session = Session(commandLine, options, defaultArg Formats Report.formats, interruption)
 
             try
                 try

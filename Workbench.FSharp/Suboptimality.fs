@@ -219,18 +219,19 @@ module Suboptimality =
 
         specs
 
+    /// How q* is searched.
+    let localOptions (settings: SuboptimalitySettings) =
+        LocalOptimizerOptions(
+            Samples = settings.LocalSamples,
+            Adam = AdamOptions(LearningRate = settings.LocalStepSize),
+            MaximumSteps = settings.LocalSteps
+        )
+
     /// What is measured to get the gaps: L[q], L[q*], AIS and the further bounds, in this order.
     let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
-        let local =
-            LocalOptimizerOptions(
-                Samples = settings.LocalSamples,
-                Adam = AdamOptions(LearningRate = settings.LocalStepSize),
-                MaximumSteps = settings.LocalSteps
-            )
-
         let measures: Measure list =
             [ InferredBounds settings.ImportanceSamples
-              OptimalBounds(local, settings.ImportanceSamples)
+              OptimalBounds(localOptions settings, settings.ImportanceSamples)
               AnnealedBound(aisOptions settings)
               yield! List.map snd settings.Bounds ]
 

@@ -1,0 +1,152 @@
+namespace GapLab.Workbench
+
+open System
+open System.Threading
+open GapLab.Bounds
+open GapLab.Data
+open GapLab.Differentiation
+open GapLab.Distributions
+open GapLab.Experiments
+open GapLab.Families
+open GapLab.Inference
+open GapLab.Tensors
+
+/// How the numbers of a data set become images.
+type ImageScale =
+    {
+        Height: int
+        Width: int
+        /// The numbers that are shown black and white.
+        Black: float
+        White: float
+    }
+
+/// Datapoints and what a model makes of them: E[x | z] at the mean of q(z | x), each [N, D], with the ELBO of that q in nats.
+type Reconstructions =
+    {
+        /// The datapoints' indices in their data set.
+        Datapoints: int array
+        Originals: float array
+        /// For the q of the model's own inference.
+        Inferred: float array
+        InferredElbo: BoundEstimate
+        /// For q*, the best of the family for each datapoint.
+        Optimal: float array
+        OptimalElbo: BoundEstimate
+    }
+
+/// Images of models.
+module Pictures =
+    let private valuesOf (x: Observations) =
+        match x with
+        | :? DenseObservations as dense -> dense.Values.ToArray()
+        | _ -> Cli.fail $"Data of the type {x.GetType().Name} are no images."
+
+    /// How images of a data set are shown: intensities from 0 to 1 as they are, other numbers by the range of some test points.
+    let scaleOf (data: LoadedData) : ImageScale =
+        let part = data.Set.Splits.Test
+
+        if part.Height = 1 || part.Width = 1 then
+            Cli.fail
+                $"'{data.Set.Name}' cannot be shown as images: its datapoints are vectors of {part.PixelCount} numbers; name a data set of images with --dataset."
+
+        let black, white =
+            if data.Set.SuitsBernoulli then
+                0., 1.
+            else
+                use _ = MemoryScope.Enter(record = false)
+                let values = valuesOf (data.Test.Subset(min 100 data.Test.Count))
+                Array.min values, Array.max values
+
+        { Height = part.Height; Width = part.Width; Black = black; White = white }
+
+    /// A sentence on the grey levels, where they are not the numbers themselves.
+    let scaleNote (scale: ImageScale) =
+        if (scale.Black, scale.White) = (0., 1.) then
+            ""
+        else
+            $" Black is {scale.Black:G3} and smaller, white {scale.White:G3} and larger."
+
+    /// Images [N, D] as grey levels [N, H, W].
+    let levels (scale: ImageScale) (values: float array) =
+        let pixels = scale.Height * scale.Width
+        // A data set of one number only is black.
+        let range = if scale.White > scale.Black then scale.White - scale.Black else 1.
+
+        Array3D.init (values.Length / pixels) scale.Height scale.Width (fun n y x ->
+            (values[n * pixels + y * scale.Width + x] - scale.Black) / range)
+
+    /// For samples z of the prior: E[x | z], and one x drawn from p(x | z); each [N, D].
+    let samples (vae: Vae) (dataSize: int) (count: int) (seed: uint64) =
+        use _ = MemoryScope.Enter(record = false)
+        let device = vae.Model.Device
+        let stream = RandomStream(seed, RandomPurpose.ModelSampling)
+        let z = vae.Model.SamplePrior(Noise(device, stream, ReadOnlyMemory [| 0 .. count - 1 |], 1))
+        let nothing = DenseObservations(Tensor.Filled(device, Shape(count, dataSize), 0.))
+        let output = vae.Model.Output(z, nothing)
+        output.Mean.ToArray(), output.Sample(stream.Fork 1UL).ToArray()
+
+    /// Samples that average out to the mean of a q whose mean is not known.
+    let private averagedSamples = 1000
+
+    /// E_q[z]: exact for a Gaussian of one level, else the average of samples, level by level.
+    let private meanOf (vae: Vae) x lambda stream =
+        let sample (count: int) = vae.Family.Sample(lambda, vae.Model, Noise(x, stream, count))
+
+        match (sample 1).Conditionals with
+        | null -> None
+        | conditionals when conditionals.Count = 1 -> Some(Latents conditionals[0].Mean)
+        | _ -> None
+        |> Option.defaultWith (fun () ->
+            let mean (level: Tensor) =
+                (level.Sum 1 / float averagedSamples).Reshape(level.Shape[0], 1, level.Shape[2])
+
+            Latents [| for level in (sample averagedSamples).Latents.Levels -> mean level |])
+
+    /// Reconstructions of a batch. The noise is that of the measures `InferredBounds` and `OptimalBounds` with the same seed, so the ELBOs are theirs.
+    let reconstruct
+        (settings: SuboptimalitySettings)
+        (vae: Vae)
+        (x: Observations)
+        (seed: uint64)
+        (progress: Action<int>)
+        (cancellation: CancellationToken)
+        : Reconstructions =
+        let inferred =
+            vae.Inference.Infer(vae.Model, vae.Family, x, RandomStream(seed, RandomPurpose.Evaluation), 0).Final
+
+        let optimal =
+            LocalOptimizer(Suboptimality.localOptions settings)
+                .Optimize(
+                    vae.Model,
+                    vae.Family,
+                    x,
+                    RandomStream(seed, RandomPurpose.LocalOptimization),
+                    progress,
+                    cancellation
+                )
+                .Lambda
+
+        let elbo (lambda: LocalParameters) fork =
+            ImportanceSampler(settings.ImportanceSamples)
+                .Estimate(
+                    vae.Model,
+                    vae.Family,
+                    x,
+                    lambda,
+                    RandomStream(seed, RandomPurpose.Importance).Fork fork,
+                    null,
+                    cancellation
+                )
+                .Elbo
+
+        let image lambda =
+            let z = meanOf vae x lambda (RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL)
+            vae.Model.Output(z, x).Mean.ToArray()
+
+        { Datapoints = x.Indices.ToArray()
+          Originals = valuesOf x
+          Inferred = image inferred
+          InferredElbo = elbo inferred 1UL
+          Optimal = image optimal
+          OptimalElbo = elbo optimal 2UL }
