@@ -13,6 +13,6 @@ exit (
         (fun session ->
             let page = Progress.run "reading the results" (StoreReport.page session.Store)
             session.Save(page, "report.html")),
-        Report.pageFormats
+        [ ".html" ]
     )
 )
