@@ -57,7 +57,8 @@ module GapSweep =
                   |> Chart.WithTitle gap
                   |> Chart.WithXTitle axis
                   |> Chart.WithYTitle "nats"
-                  |> Chart.WithLogX ]
+                  |> Chart.WithLogX
+                  |> Chart.WithXTicks(Frame.col<float> axis frame |> Array.distinct) ]
         | None, [] -> []
         | None, _ ->
             [ for gap in gaps ->

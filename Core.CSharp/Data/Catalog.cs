@@ -78,8 +78,8 @@ public sealed class Catalog
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(folders);
         return folders.Find(entry.Name, file.Name, Names) ?? throw new DataException(
-            $"The data set '{entry.Name}' was not found: none of {string.Join(", ", folders.Folders.Select(f => $"'{f}'"))} holds {file.Name} or {file.Name}.gz, directly or in a "
-            + $"subfolder {entry.Name}; set {DataFolders.Variable} or --data to a folder that holds {entry.Name}/{file.Name}.gz.");
+            $"The data set '{entry.Name}' was not found: {folders.Describe(entry.Name, file.Name, Names)}; run 'dotnet fsi Scripts/datasets.fsx fetch {entry.Name}', "
+            + $"or set {DataFolders.Variable} or --data to a folder that holds {entry.Name}/{file.Name}.gz.");
     }
 
     /// <summary>Reads a data set's images; every file is checked against the catalog's checksum in the same pass.</summary>

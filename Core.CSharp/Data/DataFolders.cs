@@ -36,9 +36,14 @@ public sealed class DataFolders
 
     /// <summary>The usual order: the folder named by the user, the folders in GAPLAB_DATA, Datasets/cache.</summary>
     /// <param name="folder">The folder named by the user, or null.</param>
-    /// <exception cref="DataException">The named folder does not exist.</exception>
+    /// <exception cref="DataException">The named folder does not exist, or is a file.</exception>
     public static DataFolders Default(string? folder = null)
     {
+        if (File.Exists(folder))
+        {
+            throw new DataException($"'{folder}' is a file, and --data needs the folder that holds the data; a file of your own is named with --dataset.");
+        }
+
         if (folder is not null && !Directory.Exists(folder))
         {
             throw new DataException($"The data folder '{folder}' does not exist; name an existing folder, or leave --data out.");
@@ -58,9 +63,7 @@ public sealed class DataFolders
         ArgumentNullException.ThrowIfNull(dataSets);
         foreach (string folder in Folders)
         {
-            string own = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
-            bool isAnothers = own != dataSet && dataSets.Contains(own);
-            string[] candidates = isAnothers
+            string[] candidates = IsAnothers(folder, dataSet, dataSets)
                 ? [Path.Combine(folder, dataSet, file)]
                 : [Path.Combine(folder, dataSet, file), Path.Combine(folder, file)];
             foreach (string candidate in candidates.SelectMany(path => (string[])[path, path + ".gz"]))
@@ -73,6 +76,24 @@ public sealed class DataFolders
         }
 
         return null;
+    }
+
+    /// <summary>Where a file was looked for in vain, as part of a sentence.</summary>
+    internal string Describe(string dataSet, string file, IReadOnlyList<string> dataSets)
+    {
+        string folders = string.Join(", ", Folders.Select(folder => $"'{folder}'"));
+        string where = Folders.Count == 1 ? $"{folders} does not hold" : $"none of {folders} holds";
+        string[] others = [.. Folders.Where(folder => IsAnothers(folder, dataSet, dataSets)).Select(folder => $"'{folder}'")];
+        string passedOver = others.Length == 0
+            ? ""
+            : $" ({string.Join(", ", others)} {(others.Length == 1 ? "bears" : "bear")} another data set's name, so files that lie there directly were passed over)";
+        return $"{where} {file} or {file}.gz, directly or in a subfolder {dataSet}{passedOver}";
+    }
+
+    private static bool IsAnothers(string folder, string dataSet, IReadOnlyList<string> dataSets)
+    {
+        string own = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return own != dataSet && dataSets.Contains(own);
     }
 
     private static IEnumerable<string> AncestorsOf(string folder)

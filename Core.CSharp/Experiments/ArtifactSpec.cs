@@ -65,5 +65,5 @@ public abstract record ArtifactSpec
 
     /// <summary>Adds to the description where the parameters come from.</summary>
     /// <param name="json">The description so far.</param>
-    protected abstract void Describe(JsonObject json);
+    private protected abstract void Describe(JsonObject json);
 }

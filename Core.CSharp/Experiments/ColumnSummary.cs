@@ -8,7 +8,7 @@ namespace GapLab.Experiments;
 /// <param name="MonteCarloError">Its standard error for these datapoints: what another seed would change; null where single values have none.</param>
 /// <param name="PointError">Its standard error over datapoints: what other datapoints would change; null for a single one.</param>
 /// <param name="Direction">On which side of log p(x) the expectation lies; null for numbers that are no bounds.</param>
-public sealed record ColumnSummary(string Name, double Mean, double? MonteCarloError, double? PointError, BoundDirection? Direction)
+public sealed record ColumnSummary(string Name, double Mean, double? MonteCarloError = null, double? PointError = null, BoundDirection? Direction = null)
 {
     /// <summary>The summary of a column.</summary>
     internal static ColumnSummary Of(MeasuredColumn column)

@@ -34,29 +34,26 @@ public sealed class CostEstimator(Runner runner, Device device)
             if (task.Evaluation is { } evaluation)
             {
                 (Measure probe, double factor) = evaluation.Measure.CheapPart;
-                string title = $"{evaluation.Measure.Title}, {evaluation.Points} {evaluation.Split.ToString().ToLowerInvariant()} points, {Name(task.Artifact)}";
                 string measure = evaluation.Measure.Identity.ToJson().ToJsonString();
                 if (!measureRates.TryGetValue(kind + measure, out double rate))
                     measureRates[kind + measure] = rate = factor * SecondsPerPoint(evaluation, probe, cancellation);
-                estimates.Add(new CostEstimate(title, rate * evaluation.Points, evaluation.Measure is OptimalBounds ? $"for {OptimalBounds.AssumedSteps} steps a datapoint" : ""));
+                estimates.Add(new CostEstimate(task.Title, rate * evaluation.Points, evaluation.Measure is OptimalBounds ? $"for {OptimalBounds.AssumedSteps} steps a datapoint" : ""));
             }
             else if (task.Artifact is TrainSpec training)
             {
                 if (!trainingRates.TryGetValue(kind, out double rate))
                     trainingRates[kind] = rate = SecondsPerEpoch(training);
                 estimates.Add(new CostEstimate(
-                    $"training, {training.Schedule.Epochs} epochs, {Name(training)}", rate * training.Schedule.Epochs,
+                    task.Title, rate * training.Schedule.Epochs,
                     training.Patience is null ? "" : "at most: it may stop early"));
             }
             else
             {
-                estimates.Add(new CostEstimate($"import, {Name(task.Artifact)}", 0, ""));
+                estimates.Add(new CostEstimate(task.Title, 0, ""));
             }
         }
         return estimates;
     }
-
-    private static string Name(ArtifactSpec spec) => $"{spec.Data.Name}, seed {spec.Seed}";
 
     private static string WithoutSeed(ArtifactSpec spec) => (spec with { Seed = 0 }).Key;
 

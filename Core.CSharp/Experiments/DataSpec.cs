@@ -16,8 +16,20 @@ public sealed record DataSpec
 
     private static readonly ConcurrentDictionary<(string Path, long Length, DateTime Written), string> Hashes = new();
 
+    // Of what the file held when it was named: what is computed from it must not get the key of what it holds later.
+    private readonly string? _fileHash;
+
     /// <summary>A data set's name, see <see cref="DataSets.Names"/>, or the path of a .npy, .npz or .csv file, which enters keys by the hash of its bytes.</summary>
-    public required string Name { get; init; }
+    /// <exception cref="DataException">The name is the path of a file that cannot be read.</exception>
+    public required string Name
+    {
+        get;
+        init
+        {
+            field = value;
+            _fileHash = ArrayFile.IsPath(value) ? HashOf(value) : null;
+        }
+    }
 
     /// <summary>How many training datapoints are held out for validation; null for the data set's own split.</summary>
     public int? ValidationCount { get; init; }
@@ -29,11 +41,11 @@ public sealed record DataSpec
     public int? TrainCount { get; init; }
 
     /// <summary>The description that keys contain.</summary>
-    /// <exception cref="DataException">The name is the path of a file that cannot be read.</exception>
     public JsonObject ToJson() => new Component("data", Revision, new
     {
-        name = ArrayFile.IsPath(Name) ? null : Name,
-        sha256 = ArrayFile.IsPath(Name) ? HashOf(Name) : null,
+        name = _fileHash is null ? Name : null,
+        sha256 = _fileHash,
+        generator = Name == DataSets.Glyphs ? new Component("synthetic", Synthetic.Revision).ToJson() : null,
         ValidationCount,
         TrainCount,
     }).ToJson();
@@ -41,11 +53,13 @@ public sealed record DataSpec
     /// <summary>Loads the data.</summary>
     /// <param name="device">Where batches go.</param>
     /// <param name="folder">A folder that is searched first, or null.</param>
-    /// <exception cref="DataException">Unknown name, missing, malformed or altered file, or impossible sizes.</exception>
+    /// <exception cref="DataException">Unknown name, missing, malformed or altered file, one that has changed since it was named, or impossible sizes.</exception>
     public LoadedData Load(Device device, string? folder = null)
     {
         var options = new DataOptions { Folder = folder, ValidationCount = ValidationCount };
         DataSet set = DataSets.Load(Name, TrainCount is { } count ? options with { SyntheticTrainCount = count } : options);
+        if (_fileHash is not null && HashOf(Name) != _fileHash)
+            throw new DataException($"The data file '{Name}' has changed since this experiment was described; start again, so that results are kept under the data that they belong to.");
         return new LoadedData(
             set,
             set.Source(DataSplit.Train, device, TrainCount),

@@ -15,20 +15,34 @@ public sealed record ImportSpec : ArtifactSpec
     public ImportSpec(string path)
     {
         Path = path;
-        try
-        {
-            using FileStream file = File.OpenRead(path);
-            _hash = Convert.ToHexStringLower(SHA256.HashData(file));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"The weights '{path}' cannot be read ({e.Message.TrimEnd('.')}); check the path.", e);
-        }
+        _hash = Convert.ToHexStringLower(SHA256.HashData(ReadBytes()));
     }
 
     /// <summary>The file.</summary>
     public string Path { get; }
 
+    /// <summary>The parameters.</summary>
+    /// <exception cref="DataException">The file cannot be read, is no safetensors file, or has changed since it was named.</exception>
+    public SafetensorsFile Read()
+    {
+        byte[] bytes = ReadBytes();
+        return Convert.ToHexStringLower(SHA256.HashData(bytes)) == _hash
+            ? SafetensorsFile.Parse(bytes, Path)
+            : throw new DataException($"The weights '{Path}' have changed since this experiment was described; start again, so that results are kept under the weights that they belong to.");
+    }
+
     /// <inheritdoc/>
-    protected override void Describe(JsonObject json) => json["weights"] = new JsonObject { ["sha256"] = _hash };
+    private protected override void Describe(JsonObject json) => json["weights"] = new JsonObject { ["sha256"] = _hash };
+
+    private byte[] ReadBytes()
+    {
+        try
+        {
+            return File.ReadAllBytes(Path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"The weights '{Path}' cannot be read ({e.Message.TrimEnd('.')}); check the path.", e);
+        }
+    }
 }

@@ -19,7 +19,8 @@ public sealed class MeasuredCell
         Scalars = scalars;
         Provenance = provenance;
         IsStale = isStale;
-        _values = new Lazy<SafetensorsFile>(readValues);
+        // A failure is not remembered: the file may be replaced by a whole one.
+        _values = new Lazy<SafetensorsFile>(readValues, LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>Its name in the store.</summary>
@@ -66,6 +67,9 @@ public sealed class MeasuredCell
         return new BoundEstimate(column, direction, Values(column), errors) { Datapoints = Datapoints };
     }
 
+    /// <summary>Whether an entry of this name holds something else than a column.</summary>
+    internal static bool IsReserved(string name) => name == DatapointsName || name.EndsWith(ErrorSuffix, StringComparison.Ordinal);
+
     /// <summary>The entries that hold the numbers of single datapoints.</summary>
     internal static List<SafetensorsEntry> Entries(ReadOnlySpan<int> datapoints, IReadOnlyList<MeasuredColumn> columns)
     {
@@ -89,7 +93,7 @@ public sealed class MeasuredCell
     internal static MeasuredColumn[] ColumnsOf(SafetensorsFile file) =>
     [
         .. from entry in file.Entries
-           where entry.Name != DatapointsName && !entry.Name.EndsWith(ErrorSuffix, StringComparison.Ordinal)
+           where !IsReserved(entry.Name)
            select new MeasuredColumn(
                entry.Name,
                entry.ToDoubles(),

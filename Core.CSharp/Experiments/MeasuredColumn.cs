@@ -12,7 +12,8 @@ public sealed record MeasuredColumn(string Name, double[] Values, double[]? Stan
     /// <summary>A column of a bound.</summary>
     /// <param name="name">What it is.</param>
     /// <param name="estimate">The estimates.</param>
-    public static MeasuredColumn Of(string name, BoundEstimate estimate) => new(name, estimate.Values, estimate.StandardErrors, estimate.Direction);
+    public static MeasuredColumn Of(string name, BoundEstimate estimate) =>
+        new(name, estimate.Values, estimate.StandardErrors is [] ? null : estimate.StandardErrors, estimate.Direction);
 
     /// <summary>The columns of consecutive blocks of datapoints as one.</summary>
     /// <param name="blocks">The same column of every block.</param>

@@ -39,16 +39,13 @@ public sealed partial class ResultStore
     /// <returns>False where they turned out damaged; they are then set aside.</returns>
     internal bool TryLoadWeights(ArtifactSpec spec, Vae vae)
     {
-        try
+        string folder = FolderOf(spec);
+        return ReadIntact(spec.Key, Path.Combine(folder, ArtifactFile), [folder], () =>
         {
-            TensorEntry.Restore(StoredTensors.Read(WeightsPath(spec)).Entries, "", vae.ParameterNames, vae.Parameters);
-            return true;
-        }
-        catch (DataException e)
-        {
-            SetAside(FolderOf(spec), e);
-            return false;
-        }
+            SafetensorsFile file = StoredTensors.Read(WeightsPath(spec));
+            TensorEntry.Restore(file.Entries, "", vae.ParameterNames, vae.Parameters);
+            return file;
+        }) is not null;
     }
 
     /// <summary>Stores a model and removes its checkpoint.</summary>
@@ -67,17 +64,22 @@ public sealed partial class ResultStore
         File.Delete(Path.Combine(folder, CheckpointFile));
     }
 
-    /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null.</summary>
-    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(ArtifactSpec spec)
+    /// <summary>Where the checkpoints of a training are stored.</summary>
+    internal string CheckpointPath(ArtifactSpec spec) => Path.Combine(FolderOf(spec), CheckpointFile);
+
+    /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null. One that does not fit the model is set aside like a damaged one.</summary>
+    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(ArtifactSpec spec, Vae vae)
     {
-        string path = Path.Combine(FolderOf(spec), CheckpointFile);
+        string path = CheckpointPath(spec);
         if (!File.Exists(path))
             return null;
         try
         {
             SafetensorsFile file = StoredTensors.Read(path);
             _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
-            return (Checkpoint.From(file), seconds);
+            var checkpoint = Checkpoint.From(file);
+            checkpoint.Require(vae);
+            return (checkpoint, seconds);
         }
         catch (DataException e)
         {
@@ -95,29 +97,20 @@ public sealed partial class ResultStore
         StoredTensors.Write(Path.Combine(Prepare("artifacts", spec.Identity, spec.Key), CheckpointFile), checkpoint.Tensors, metadata);
     }
 
-    /// <summary>Removes a model and its checkpoint.</summary>
-    internal void Delete(ArtifactSpec spec)
-    {
-        if (Directory.Exists(FolderOf(spec)))
-            Directory.Delete(FolderOf(spec), recursive: true);
-    }
+    /// <summary>Removes what a killed process has not finished writing of a model; only for who has its lock.</summary>
+    internal void DeleteUnfinished(ArtifactSpec spec) => DeleteUnfinished(FolderOf(spec), "*.tmp");
 
     private string FolderOf(ArtifactSpec spec) => Path.Combine(Folder, "artifacts", spec.Identity, spec.Key);
 
     private Artifact? ReadArtifact(string folder)
     {
         string path = Path.Combine(folder, ArtifactFile);
-        try
+        return ReadIntact(Path.GetFileName(folder), path, [folder], () =>
         {
             JsonObject document = StoredDocument.Read(path);
             return new Artifact(
                 Part<string>(document, "key", path), Member(document, "spec", path), Part<TrainingOutcome>(document, "outcome", path),
                 Part<string>(document, "description", path), Part<Provenance>(document, "provenance", path));
-        }
-        catch (DataException e)
-        {
-            SetAside(folder, e);
-            return null;
-        }
+        });
     }
 }

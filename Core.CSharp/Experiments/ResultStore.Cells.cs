@@ -39,17 +39,8 @@ public sealed partial class ResultStore
     /// <summary>Whether the file with the numbers of single datapoints is whole; if not, the cell is set aside.</summary>
     internal bool HasValues(EvaluationSpec spec, MeasuredCell cell)
     {
-        try
-        {
-            return cell.Datapoints.Length == spec.Points;
-        }
-        catch (DataException e)
-        {
-            string path = Path.Combine(FolderOf(spec), cell.Key);
-            SetAside(path + ".json", e);
-            SetAside(path + ".safetensors", e);
-            return false;
-        }
+        string path = Path.Combine(FolderOf(spec), cell.Key), document = path + ".json", values = path + ".safetensors";
+        return ReadIntact(cell.Key, document, [document, values], () => cell.Datapoints) is not null;
     }
 
     /// <summary>Stores a finished evaluation and removes its blocks.</summary>
@@ -104,6 +95,13 @@ public sealed partial class ResultStore
         StoredTensors.Write(path, MeasuredCell.Entries(datapoints, block.Result.Columns), metadata);
     }
 
+    /// <summary>Removes what a killed process has not finished writing of a result; only for who has its lock.</summary>
+    internal void DeleteUnfinished(EvaluationSpec spec)
+    {
+        DeleteUnfinished(FolderOf(spec), $"{spec.Key}.*.tmp");
+        DeleteUnfinished(Path.Combine(FolderOf(spec), spec.Key), "*.tmp");
+    }
+
     /// <summary>Removes a result and its blocks.</summary>
     internal void Delete(EvaluationSpec spec)
     {
@@ -125,21 +123,13 @@ public sealed partial class ResultStore
 
     private string FolderOf(EvaluationSpec spec) => Path.Combine(Folder, "cells", spec.Identity);
 
-    private MeasuredCell? ReadCell(string path, bool isStale)
+    private MeasuredCell? ReadCell(string path, bool isStale) => ReadIntact(Path.GetFileNameWithoutExtension(path), path, [path], () =>
     {
-        try
-        {
-            JsonObject document = StoredDocument.Read(path);
-            return new MeasuredCell(
-                Part<string>(document, "key", path), Member(document, "spec", path),
-                Part<ColumnSummary[]>(document, "columns", path), Part<Dictionary<string, double>>(document, "scalars", path),
-                Part<Provenance>(document, "provenance", path), isStale,
-                () => StoredTensors.Read(Path.ChangeExtension(path, ".safetensors")));
-        }
-        catch (DataException e)
-        {
-            SetAside(path, e);
-            return null;
-        }
-    }
+        JsonObject document = StoredDocument.Read(path);
+        return new MeasuredCell(
+            Part<string>(document, "key", path), Member(document, "spec", path),
+            Part<ColumnSummary[]>(document, "columns", path), Part<Dictionary<string, double>>(document, "scalars", path),
+            Part<Provenance>(document, "provenance", path), isStale,
+            () => StoredTensors.Read(Path.ChangeExtension(path, ".safetensors")));
+    });
 }

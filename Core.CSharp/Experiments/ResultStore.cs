@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using GapLab.Data;
@@ -27,6 +28,9 @@ public sealed partial class ResultStore
     private const int Format = 1;
     private const string Marker = "gaplab-store.json";
 
+    // The locks that this object has given out, with the threads that got them.
+    private readonly ConcurrentDictionary<string, int> _held = new();
+
     private ResultStore(string folder) => Folder = folder;
 
     /// <summary>The folder.</summary>
@@ -37,27 +41,29 @@ public sealed partial class ResultStore
 
     /// <summary>Opens a store; a folder that does not exist or is empty becomes one when the first result is stored.</summary>
     /// <param name="folder">The folder.</param>
-    /// <exception cref="DataException">The path names a file, or a folder with other contents, or a store of another format.</exception>
+    /// <exception cref="DataException">The path names a file, or a folder with other contents, or a store of another format, or cannot be read.</exception>
     public static ResultStore Open(string folder)
     {
+        if (string.IsNullOrWhiteSpace(folder))
+            throw new DataException("Results need a folder; give its name.");
         string path = Path.GetFullPath(folder);
         if (File.Exists(path))
             throw new DataException($"Results cannot be kept in '{folder}', which is a file; name a folder.");
         string marker = Path.Combine(path, Marker);
         if (File.Exists(marker))
         {
-            int format = StoredDocument.Read(marker)["format"]?.GetValue<int>() ?? 0;
+            int format = Part<int>(StoredDocument.Read(marker), "format", marker);
             if (format != Format)
                 throw new DataException($"The results in '{folder}' have format {format}; this version of GapLab reads format {Format}. Name another folder.");
         }
-        else if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
+        else if (HoldsOtherThings(path))
         {
             throw new DataException($"'{folder}' is not a folder of results, and not empty; name a new one.");
         }
         return new ResultStore(path);
     }
 
-    /// <summary>Takes the right to compute a result, unless another process has it. It ends when the returned object is disposed or the process ends, however.</summary>
+    /// <summary>Takes the right to compute a result, unless someone else has it. It ends when the returned object is disposed or the process ends, however.</summary>
     /// <param name="key">The result.</param>
     /// <exception cref="DataException">The folder cannot be written to.</exception>
     internal StoreLock? TryLock(string key)
@@ -65,34 +71,62 @@ public sealed partial class ResultStore
         Prepare("locks");
         try
         {
-            return new StoreLock(new FileStream(Path.Combine(Folder, "locks", key), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            var file = new FileStream(Path.Combine(Folder, "locks", key), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            _held[key] = Environment.CurrentManagedThreadId;
+            return new StoreLock(file, () => _held.TryRemove(key, out _));
         }
-        catch (UnauthorizedAccessException e)
+        catch (IOException e) when (IsTaken(e))
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unwritable(e);
         }
-        catch (IOException e) when (e is not (DirectoryNotFoundException or PathTooLongException))
+    }
+
+    /// <summary>Reads a part of a result. If it is damaged, whoever has the right to compute it anew sets it aside.</summary>
+    /// <param name="key">The result.</param>
+    /// <param name="file">What makes the result exist.</param>
+    /// <param name="aside">What is set aside.</param>
+    /// <param name="read">Reads the part.</param>
+    /// <returns>Null if it is damaged.</returns>
+    private T? ReadIntact<T>(string key, string file, string[] aside, Func<T> read)
+        where T : class
+    {
+        try
         {
-            return IsFull(e) ? throw Unwritable(e) : null;
+            return read();
+        }
+        catch (DataException)
+        {
+            // To be looked at again with the lock: without it, the file that another process has just put there might be moved away.
+        }
+        bool isHeld = _held.TryGetValue(key, out int thread) && thread == Environment.CurrentManagedThreadId;
+        using StoreLock? taken = isHeld ? null : TryLock(key);
+        if ((taken is null && !isHeld) || !File.Exists(file))
+            return null;
+        try
+        {
+            return read();
+        }
+        catch (DataException e)
+        {
+            foreach (string path in aside)
+                SetAside(path, e);
+            return null;
         }
     }
 
-    /// <summary>Moves a damaged file or folder out of the way and says so.</summary>
+    /// <summary>Moves a damaged file or folder out of the way and says so; only for who has the lock of the result.</summary>
     private void SetAside(string path, DataException reason)
     {
-        Prepare("damaged");
-        string target = Path.Combine(Folder, "damaged", $"{DateTime.UtcNow:yyyyMMdd-HHmmss}-{Guid.NewGuid().ToString("N")[..8]}-{Path.GetFileName(path)}");
+        if (!Path.Exists(path))
+            return;
+        string target = Path.Combine(Prepare("damaged"), $"{DateTime.UtcNow:yyyyMMdd-HHmmss}-{Guid.NewGuid().ToString("N")[..8]}-{Path.GetFileName(path)}");
         try
         {
-            if (Directory.Exists(path))
-                Directory.Move(path, target);
-            else if (File.Exists(path))
-                File.Move(path, target);
-        }
-        catch (FileNotFoundException)
-        {
-            // Another process has set it aside.
-            return;
+            Directory.Move(path, target);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -109,23 +143,45 @@ public sealed partial class ResultStore
             return folder;
         try
         {
+            Directory.CreateDirectory(Folder);
+            // Before any other folder: wherever the process is killed, what it leaves is recognised as a store.
+            string marker = Path.Combine(Folder, Marker);
+            if (!File.Exists(marker))
+                StoredDocument.Write(marker, new JsonObject { ["format"] = Format });
             Directory.CreateDirectory(folder);
+            return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw Unwritable(e);
         }
-        string marker = Path.Combine(Folder, Marker);
-        if (!File.Exists(marker))
-            StoredDocument.Write(marker, new JsonObject { ["format"] = Format });
-        return folder;
+    }
+
+    /// <summary>Removes what killed processes have not finished writing; only for who has the lock of the result.</summary>
+    private static void DeleteUnfinished(string folder, string pattern)
+    {
+        if (Directory.Exists(folder))
+            foreach (string path in Directory.EnumerateFiles(folder, pattern))
+                File.Delete(path);
+    }
+
+    private static bool HoldsOtherThings(string path)
+    {
+        try
+        {
+            return Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any(entry => !Path.GetFileName(entry).StartsWith(Marker, StringComparison.Ordinal));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"The results folder '{path}' cannot be read ({e.Message.TrimEnd('.')}); check its permissions, or name another folder.", e);
+        }
     }
 
     private DataException Unwritable(Exception e) =>
         new($"The results folder '{Folder}' cannot be written to ({e.Message.TrimEnd('.')}); free space or permissions there, or name another folder.", e);
 
-    /// <summary>ENOSPC, EDQUOT and Windows' ERROR_DISK_FULL, as opposed to a file that another process holds.</summary>
-    private static bool IsFull(IOException e) => (e.HResult & 0xFFFF) is 28 or 122 or 112;
+    /// <summary>Whether someone else has the file open: EAGAIN of Linux and macOS, Windows' ERROR_SHARING_VIOLATION.</summary>
+    private static bool IsTaken(IOException e) => (e.HResult & 0xFFFF) is 11 or 35 or 32;
 
     private static JsonObject Member(JsonObject document, string name, string origin) =>
         document[name] as JsonObject ?? throw new DataException($"'{origin}' is damaged: it lacks '{name}'.");

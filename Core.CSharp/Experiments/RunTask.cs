@@ -7,6 +7,18 @@ namespace GapLab.Experiments;
 /// <param name="Needs">The keys of models that must be there first.</param>
 internal sealed record RunTask(string Key, ArtifactSpec Artifact, EvaluationSpec? Evaluation, IReadOnlyList<string> Needs)
 {
+    /// <summary>What messages call it.</summary>
+    public string Title
+    {
+        get
+        {
+            string model = $"{Artifact.Data.Name}, seed {Artifact.Seed}";
+            return Evaluation is { } evaluation ? $"{evaluation.Measure.Title} of {evaluation.Points} {evaluation.Split.ToString().ToLowerInvariant()} points, {model}"
+                : Artifact is TrainSpec training ? $"training of {training.Schedule.Epochs} epochs, {model}"
+                : $"import, {model}";
+        }
+    }
+
     /// <summary>
     /// Missing evaluations and the missing models that they need, each once, in an order in which one process can do them with each model in memory once: a model,
     /// then its evaluations.

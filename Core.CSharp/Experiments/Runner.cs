@@ -39,7 +39,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     /// <summary>The stored result of an evaluation, or null.</summary>
     /// <param name="spec">The description.</param>
     public MeasuredCell? Find(EvaluationSpec spec) =>
-        store.FindCell(spec, options.AcceptStale) is { } cell && (cell.IsStale || store.HasValues(spec, cell)) ? cell : null;
+        store.FindCell(spec, options.AcceptStale) is { } cell && store.HasValues(spec, cell) ? cell : null;
 
     /// <summary>Computes what is missing of some evaluations and of the models that they need.</summary>
     /// <param name="evaluations">Descriptions.</param>
@@ -52,41 +52,32 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         List<RunTask> pending = RunTask.Plan(
             [.. evaluations.Where(spec => Find(spec) is null)], [.. (artifacts ?? []).Where(spec => store.FindArtifact(spec) is null)], store);
         int total = pending.Count;
-        var failures = new List<(RunTask Task, GapLabException Error)>();
+        var open = pending.Select(task => task.Key).ToHashSet();
+        var failed = new HashSet<string>();
+        var failures = new List<GapLabException>();
         bool saidSo = false;
         while (pending.Count > 0)
         {
-            bool any = false;
-            foreach (RunTask task in pending.ToArray())
+            var left = new List<RunTask>();
+            foreach (RunTask task in pending)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (task.Needs.Any(need => failures.Any(failure => failure.Task.Key == need)))
+                if (task.Needs.Any(open.Contains) || !TryDo(task, $" ({total - open.Count + 1} of {total})", failed, out GapLabException? failure, cancellation))
                 {
-                    pending.Remove(task);
-                    failures.Add((task, new GapLabException("what it needs has failed")));
-                    any = true;
+                    left.Add(task);
                     continue;
                 }
-                if (task.Needs.Any(need => pending.Any(other => other.Key == need)))
+                open.Remove(task.Key);
+                if (failure is null)
                     continue;
-                using StoreLock? mine = store.TryLock(task.Key);
-                if (mine is null)
-                    continue;
-                try
-                {
-                    // Another process may have finished it since the plan was made.
-                    if (task.Evaluation is { } evaluation ? Find(evaluation) is null : store.FindArtifact(task.Artifact) is null)
-                        Execute(task, $" ({total - pending.Count + 1} of {total})", cancellation);
-                    mine.IsDone = true;
-                }
-                catch (GapLabException e)
-                {
-                    failures.Add((task, e));
-                }
-                pending.Remove(task);
-                any = true;
+                failed.Add(task.Key);
+                failures.Add(failure);
+                if (open.Count > 0)
+                    observer.Note(failure.Message);
             }
-            if (any)
+            bool isStuck = left.Count == pending.Count;
+            pending = left;
+            if (!isStuck)
                 continue;
             if (!saidSo)
                 observer.Note($"Another process is computing {pending.Count} of the results that are needed; waiting for it.");
@@ -94,27 +85,22 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             cancellation.WaitHandle.WaitOne(Poll);
         }
         if (failures.Count == 1)
-            throw failures[0].Error;
+            throw failures[0];
         if (failures.Count > 1)
-            throw new GapLabException($"{failures.Count} of {total} results could not be computed, the first because: {failures[0].Error.Message}");
+            throw new GapLabException($"{failures.Count} of {total} results could not be computed. The first: {failures[0].Message}", failures[0]);
     }
 
-    /// <summary>A stored model, ready for use; it is computed first if need be.</summary>
+    /// <summary>A stored model, ready for use; it is computed first if need be. Every call gives a copy of its own.</summary>
     /// <param name="spec">The description.</param>
     /// <param name="cancellation">Stops early.</param>
     public Vae Load(ArtifactSpec spec, CancellationToken cancellation = default)
     {
-        string key = spec.Key;
-        if (_lastModel is { } last && last.Key == key)
-            return last.Vae;
         while (true)
         {
             Ensure([], [spec], cancellation);
             Vae vae = spec.Build(options.Device, Data(spec.Data).DataSize);
-            if (!store.TryLoadWeights(spec, vae))
-                continue;
-            _lastModel = (key, vae);
-            return vae;
+            if (store.TryLoadWeights(spec, vae))
+                return vae;
         }
     }
 
@@ -126,11 +112,44 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             store.Delete(spec);
     }
 
+    /// <summary>Does a task, unless another process is doing it.</summary>
+    /// <returns>Whether the task is over, which it also is when it has failed.</returns>
+    private bool TryDo(RunTask task, string position, HashSet<string> failed, out GapLabException? failure, CancellationToken cancellation)
+    {
+        failure = null;
+        if (task.Needs.Any(failed.Contains))
+        {
+            failure = new GapLabException($"{task.Title} could not be computed, because it needs a model that could not.");
+            return true;
+        }
+        using StoreLock? mine = store.TryLock(task.Key);
+        if (mine is null)
+            return false;
+        try
+        {
+            // Another process may have finished it since the plan was made.
+            if (task.Evaluation is { } evaluation ? Find(evaluation) is null : store.FindArtifact(task.Artifact) is null)
+                Execute(task, position, cancellation);
+            mine.IsDone = true;
+        }
+        catch (Exception e) when (!cancellation.IsCancellationRequested)
+        {
+            // A script's own measures and models may throw anything; the other results are still worth having.
+            failure = new GapLabException($"{task.Title} could not be computed: {(e is GapLabException ? "" : $"{e.GetType().Name}: ")}{e.Message}", e);
+        }
+        return true;
+    }
+
     private void Execute(RunTask task, string position, CancellationToken cancellation)
     {
         if (task.Evaluation is { } evaluation)
+        {
+            store.DeleteUnfinished(evaluation);
             Evaluate(evaluation, position, cancellation);
-        else if (task.Artifact is TrainSpec training)
+            return;
+        }
+        store.DeleteUnfinished(task.Artifact);
+        if (task.Artifact is TrainSpec training)
             Train(training, position, cancellation);
         else
             Import((ImportSpec)task.Artifact);
@@ -141,17 +160,19 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         LoadedData data = Data(spec.Data);
         Vae vae = spec.Build(options.Device, data.DataSize);
         if (spec.Parent is { } parent)
-            Inherit(vae, Load(parent, cancellation));
-        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec);
+            Inherit(vae, Ready(parent, cancellation));
+        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae);
         double before = last?.Seconds ?? 0;
         if (last is { } found)
             observer.Note($"Training goes on after {found.Checkpoint.Position.Epoch} epochs and {found.Checkpoint.Position.Batch} batches.");
+        Checkpoint? stored = last?.Checkpoint;
         var watch = Stopwatch.StartNew();
         void Save(Checkpoint checkpoint)
         {
             try
             {
                 store.Write(spec, checkpoint, before + watch.Elapsed.TotalSeconds);
+                stored = checkpoint;
             }
             catch (DataException e) when (!cancellation.IsCancellationRequested)
             {
@@ -160,8 +181,15 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             }
         }
         TrainingOutcome? outcome = null;
-        observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(spec.OptionsFor(vae)).Train(
-            vae, data.Train, data.Validation, observer.Epoch, report, new Checkpointing(options.CheckpointInterval, Save, last?.Checkpoint), cancellation));
+        try
+        {
+            observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(spec.OptionsFor(vae)).Train(
+                vae, data.Train, data.Validation, observer.Epoch, report, new Checkpointing(options.CheckpointInterval, Save, stored), cancellation));
+        }
+        catch (GapLabException e) when (stored is not null)
+        {
+            throw new GapLabException($"{e.Message} The last good checkpoint, after {stored.Position.Epoch} epochs and {stored.Position.Batch} batches, is '{store.CheckpointPath(spec)}'.", e);
+        }
         store.Write(spec, vae, outcome!, Provenance.Now(options.Device, data, before + watch.Elapsed.TotalSeconds));
         _lastModel = (spec.Key, vae);
     }
@@ -170,25 +198,39 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     {
         LoadedData data = Data(spec.Data);
         Vae vae = spec.Build(options.Device, data.DataSize);
-        TensorEntry.Restore(SafetensorsFile.Read(spec.Path).Entries, "", vae.ParameterNames, vae.Parameters);
+        TensorEntry.Restore(spec.Read().Entries, "", vae.ParameterNames, vae.Parameters);
         store.Write(spec, vae, new TrainingOutcome([], 0), Provenance.Now(options.Device, data, 0));
+    }
+
+    /// <summary>The model in memory if it is the last one that was used, which nobody else can change; otherwise from the store.</summary>
+    private Vae Ready(ArtifactSpec spec, CancellationToken cancellation)
+    {
+        string key = spec.Key;
+        if (_lastModel?.Key != key)
+            _lastModel = (key, Load(spec, cancellation));
+        return _lastModel.Value.Vae;
     }
 
     /// <summary>Takes over the values of parameters that a parent has under the same names and shapes.</summary>
     private static void Inherit(Vae vae, Vae parent)
     {
+        Dictionary<string, Tensor> values = parent.ParameterNames.Zip(parent.Parameters).ToDictionary();
+        bool any = false;
         for (int i = 0; i < vae.Parameters.Count; i++)
         {
-            int from = parent.ParameterNames.ToList().IndexOf(vae.ParameterNames[i]);
-            if (from >= 0 && parent.Parameters[from].Shape == vae.Parameters[i].Shape)
-                vae.Parameters[i].Assign(parent.Parameters[from]);
+            if (!values.TryGetValue(vae.ParameterNames[i], out Tensor value) || value.Shape != vae.Parameters[i].Shape)
+                continue;
+            vae.Parameters[i].Assign(value);
+            any = true;
         }
+        if (!any)
+            throw new GapLabException("The model has no parameter of the same name and shape as its parent; name another parent, or none.");
     }
 
     private void Evaluate(EvaluationSpec spec, string position, CancellationToken cancellation)
     {
         LoadedData data = Data(spec.Artifact.Data);
-        Vae vae = Load(spec.Artifact, cancellation);
+        Vae vae = Ready(spec.Artifact, cancellation);
         ObservationSource source = data[spec.Split];
         int[] order = source.SubsetOrder(spec.Points);
         int[] ids = new int[order.Length];
@@ -222,6 +264,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
                     Observations x = source.Batch(order.AsSpan(first, count));
                     MeasureResult result = spec.Measure.Run(
                         vae, x, spec.Seed, finished => report((first + (double)finished) / order.Length), cancellation);
+                    result.Require(spec.Measure, count);
                     blocks.Add(new BlockResult(first, result, watch.Elapsed.TotalSeconds));
                     done += count;
                     report((double)done / order.Length);

@@ -2,7 +2,7 @@ using GapLab.Tensors;
 
 namespace GapLab.Experiments;
 
-/// <summary>How experiments are run; none of it changes a result.</summary>
+/// <summary>How experiments are run. None of it changes a result but the device, by rounding, which provenance therefore names.</summary>
 public sealed record RunnerOptions
 {
     /// <summary>Where everything is computed.</summary>

@@ -19,13 +19,18 @@ internal static class StoredTensors
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="DataException">It is damaged.</exception>
-    public static SafetensorsFile Read(string path)
+    public static SafetensorsFile Read(string path) => Checked(SafetensorsFile.Read(path), path);
+
+    /// <summary>Reads a file that is in memory.</summary>
+    /// <exception cref="DataException">It is damaged.</exception>
+    public static SafetensorsFile Parse(ReadOnlyMemory<byte> bytes, string origin) => Checked(SafetensorsFile.Parse(bytes, origin), origin);
+
+    private static SafetensorsFile Checked(SafetensorsFile file, string origin)
     {
-        SafetensorsFile file = SafetensorsFile.Read(path);
         var rest = new Dictionary<string, string>(file.Metadata);
         return rest.Remove(HashMember, out string? hash) && hash == HashOf(file.Entries, rest)
             ? file
-            : throw new DataException($"'{path}' is damaged: its content does not have the checksum that was written with it.");
+            : throw new DataException($"'{origin}' is damaged: its content does not have the checksum that was written with it.");
     }
 
     private static string HashOf(IReadOnlyList<SafetensorsEntry> entries, IReadOnlyDictionary<string, string> metadata) =>

@@ -64,7 +64,7 @@ public sealed record TrainSpec : ArtifactSpec
     };
 
     /// <inheritdoc/>
-    protected override void Describe(JsonObject json)
+    private protected override void Describe(JsonObject json)
     {
         json["training"] = new Component("trainer", Trainer.Revision, new
         {

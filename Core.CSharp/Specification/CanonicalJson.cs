@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -22,6 +23,9 @@ public static class CanonicalJson
         // A setting that is not given leaves no trace, so that a new optional one does not change the keys of what is stored.
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        // What is read back is whole, or refused: no member becomes zero or null because it is not there.
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
     };
 
@@ -54,11 +58,15 @@ public static class CanonicalJson
     public static JsonNode? WithoutRevisions(JsonNode? node) => node switch
     {
         JsonObject members => new JsonObject(members
-            .Where(member => member.Key != RevisionMember)
+            .Where(member => member.Key != RevisionMember || !IsComponent(members))
             .Select(member => KeyValuePair.Create(member.Key, WithoutRevisions(member.Value)))),
         JsonArray items => new JsonArray([.. items.Select(WithoutRevisions)]),
         _ => node?.DeepClone(),
     };
+
+    /// <summary>Whether a component made it: a setting of one may have the same name as its revision.</summary>
+    private static bool IsComponent(JsonObject members) =>
+        members.ContainsKey("name") && members.All(member => member.Key is "name" or RevisionMember or "settings" or "source");
 
     private static void Write(Utf8JsonWriter writer, JsonNode? node)
     {
@@ -81,6 +89,11 @@ public static class CanonicalJson
                 break;
             case null:
                 writer.WriteNullValue();
+                break;
+            // What was read from a text keeps its spelling, such as 1.0 or 1e0, unless it is given another.
+            case JsonValue when node.GetValueKind() == JsonValueKind.Number && node.ToJsonString().AsSpan().ContainsAny(".eE")
+                && double.TryParse(node.ToJsonString(), CultureInfo.InvariantCulture, out double number) && double.IsFinite(number):
+                writer.WriteNumberValue(number);
                 break;
             default:
                 node.WriteTo(writer);

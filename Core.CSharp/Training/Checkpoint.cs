@@ -29,11 +29,22 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
             .. best,
         ]);
 
+    /// <summary>Checks that all tensors of a model are there.</summary>
+    /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
+    internal void Require(Vae vae)
+    {
+        foreach (string prefix in (string[])[Parameter, First, Second])
+            TensorEntry.Require(Tensors, prefix, vae.ParameterNames, vae.Parameters);
+        if (Tensors.Any(entry => entry.Name.StartsWith(Best, StringComparison.Ordinal)))
+            TensorEntry.Require(Tensors, Best, vae.ParameterNames, vae.Parameters);
+    }
+
     /// <summary>Puts a run into the captured state.</summary>
     /// <returns>The entries of the best parameters.</returns>
     /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
     internal SafetensorsEntry[] Restore(Vae vae, Optimizer optimizer)
     {
+        Require(vae);
         TensorEntry.Restore(Tensors, Parameter, vae.ParameterNames, vae.Parameters);
         TensorEntry.Restore(Tensors, First, vae.ParameterNames, optimizer.FirstMoments);
         TensorEntry.Restore(Tensors, Second, vae.ParameterNames, optimizer.SecondMoments);
@@ -61,7 +72,7 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
             if (file.Metadata.TryGetValue(PositionMember, out string? json))
                 return new Checkpoint(CanonicalJson.To<TrainingPosition>(JsonNode.Parse(json)), file.Entries);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException or FormatException)
         {
             throw new DataException($"The checkpoint's position cannot be read ({e.Message.TrimEnd('.')}).", e);
         }

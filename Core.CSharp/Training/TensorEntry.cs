@@ -20,7 +20,7 @@ public static class TensorEntry
                 : SafetensorsEntry.FromFloats(prefix + names[i], Sizes(tensor), Array.ConvertAll(values, value => (float)value));
         });
 
-    /// <summary>Replaces the numbers of parameters or moments by those of entries.</summary>
+    /// <summary>Replaces the numbers of parameters or moments by those of entries. Where this fails, nothing is replaced.</summary>
     /// <param name="entries">Entries, among them one for each tensor.</param>
     /// <param name="prefix">What goes before the names.</param>
     /// <param name="names">The tensors' names.</param>
@@ -28,17 +28,28 @@ public static class TensorEntry
     /// <exception cref="DataException">An entry is missing or has another shape.</exception>
     public static void Restore(IReadOnlyList<SafetensorsEntry> entries, string prefix, IReadOnlyList<string> names, IReadOnlyList<Tensor> tensors)
     {
-        Dictionary<string, SafetensorsEntry> byName = entries.ToDictionary(entry => entry.Name);
+        double[][] values = [.. Require(entries, prefix, names, tensors).Select(entry => entry.ToDoubles())];
         for (int i = 0; i < tensors.Count; i++)
         {
-            string name = prefix + names[i];
-            if (!byName.TryGetValue(name, out SafetensorsEntry? entry))
-                throw new DataException($"The tensor '{name}' is missing; the file belongs to another model.");
-            if (!entry.Shape.SequenceEqual(Sizes(tensors[i])))
-                throw new DataException($"The tensor '{name}' has the shape [{string.Join(", ", entry.Shape)}], but the model needs {tensors[i].Shape}; the file belongs to another model.");
             using var scope = MemoryScope.Enter(record: false);
-            tensors[i].Assign(Tensor.Create(tensors[i].Device, tensors[i].Shape, entry.ToDoubles()));
+            tensors[i].Assign(Tensor.Create(tensors[i].Device, tensors[i].Shape, values[i]));
         }
+    }
+
+    /// <summary>The entries of tensors, in their order.</summary>
+    /// <exception cref="DataException">An entry is missing or has another shape.</exception>
+    internal static SafetensorsEntry[] Require(IReadOnlyList<SafetensorsEntry> entries, string prefix, IReadOnlyList<string> names, IReadOnlyList<Tensor> tensors)
+    {
+        Dictionary<string, SafetensorsEntry> byName = entries.ToDictionary(entry => entry.Name);
+        var found = new SafetensorsEntry[tensors.Count];
+        for (int i = 0; i < found.Length; i++)
+        {
+            string name = prefix + names[i];
+            found[i] = byName.GetValueOrDefault(name) ?? throw new DataException($"The tensor '{name}' is missing; the file belongs to another model.");
+            if (!found[i].Shape.SequenceEqual(Sizes(tensors[i])))
+                throw new DataException($"The tensor '{name}' has the shape [{string.Join(", ", found[i].Shape)}], but the model needs {tensors[i].Shape}; the file belongs to another model.");
+        }
+        return found;
     }
 
     private static long[] Sizes(Tensor tensor) => [.. tensor.Shape.Span.ToArray().Select(size => (long)size)];

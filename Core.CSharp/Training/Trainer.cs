@@ -57,7 +57,14 @@ public sealed class Trainer(TrainerOptions options)
             curve.AddRange(reports);
         }
 
-        void Save() => checkpointing?.Save(Checkpoint.Capture(vae, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+        void Save()
+        {
+            if (checkpointing is null)
+                return;
+            // A checkpoint from which no step can succeed would take the place of a good one.
+            RequireFinite(vae, epoch, batches * epoch + batch);
+            checkpointing.Save(Checkpoint.Capture(vae, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+        }
 
         var sinceCheckpoint = Stopwatch.StartNew();
         for (; epoch < epochs && !IsOver(curve.Count, bestEpoch); epoch++, batch = 0, sum = 0)
@@ -84,7 +91,7 @@ public sealed class Trainer(TrainerOptions options)
                     Observations x = train.Batch(indices, epoch);
                     double value = options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
                     if (!double.IsFinite(value))
-                        throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{FirstNotFinite(vae)}; use a smaller learning rate.");
+                        throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
                     adam.Ascend(gradients);
                 }
@@ -98,7 +105,7 @@ public sealed class Trainer(TrainerOptions options)
             }
             var report = new EpochReport(epoch + 1, epochs, sum / train.Count, scores?.Evaluate(vae) ?? ValidationScores.None);
             curve.Add(report);
-            if (bestEpoch == 0 || report.Validation.Elbo > curve[bestEpoch - 1].Validation.Elbo)
+            if (bestEpoch == 0 || IsBetter(report.Validation.Elbo, curve[bestEpoch - 1].Validation.Elbo))
             {
                 bestEpoch = report.Epoch;
                 if (options.KeepBest)
@@ -106,11 +113,14 @@ public sealed class Trainer(TrainerOptions options)
             }
             onEpoch?.Invoke(report);
         }
-        if (!options.KeepBest)
-            return new TrainingOutcome(curve, curve.Count);
-        Checkpoint.RestoreBest(vae, best);
-        return new TrainingOutcome(curve, bestEpoch);
+        if (options.KeepBest)
+            Checkpoint.RestoreBest(vae, best);
+        RequireFinite(vae, epoch - 1, batches * epoch);
+        return new TrainingOutcome(curve, options.KeepBest ? bestEpoch : curve.Count);
     }
+
+    /// <summary>Every number is better than NaN.</summary>
+    private static bool IsBetter(double elbo, double best) => elbo > best || (double.IsNaN(best) && !double.IsNaN(elbo));
 
     private bool IsOver(int finished, int bestEpoch) => options.Patience is { } patience && bestEpoch > 0 && finished - bestEpoch >= patience;
 
@@ -120,16 +130,23 @@ public sealed class Trainer(TrainerOptions options)
             throw new GapLabException($"Training needs datapoints, epochs and a batch size of at least 1, not {train.Count}, {options.Schedule.Epochs} and {options.BatchSize}.");
         if (options.ValidationPoints < 1 || options.ValidationSamples < 1 || options.Patience < 1)
             throw new GapLabException($"Training needs validation points, validation samples and a patience of at least 1, not {options.ValidationPoints}, {options.ValidationSamples} and {options.Patience}.");
-        if (validation is null && (options.Patience is not null || options.KeepBest))
+        if (validation is null or { Count: 0 } && (options.Patience is not null || options.KeepBest))
             throw new GapLabException("Early stopping and keeping the best epoch need validation data; hold some out, or use all epochs.");
     }
 
-    /// <summary>Which parameter an earlier step has spoilt, for the message.</summary>
-    private static string FirstNotFinite(Vae vae)
+    /// <summary>An objective can be finite at the step whose gradient is not.</summary>
+    private static void RequireFinite(Vae vae, int epoch, int steps)
+    {
+        if (FirstNotFinite(vae) is { } name)
+            throw new GapLabException($"Training stopped at epoch {epoch + 1}, after step {steps}: the parameter '{name}' is not finite; use a smaller learning rate.");
+    }
+
+    /// <summary>Which parameter an earlier step has spoilt; null for none.</summary>
+    private static string? FirstNotFinite(Vae vae)
     {
         for (int i = 0; i < vae.Parameters.Count; i++)
             if (!vae.Parameters[i].ToArray().All(double.IsFinite))
-                return $" and the parameter '{vae.ParameterNames[i]}' is not finite";
-        return "";
+                return vae.ParameterNames[i];
+        return null;
     }
 }

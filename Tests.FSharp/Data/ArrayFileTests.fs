@@ -187,6 +187,19 @@ let ``an archive of one array is split, and a missing validation part is drawn f
     equal (36, 4, 7) (two.Train.Count, two.Validation.Count, two.Test.Count)
 
 [<Test>]
+let ``a validation part of the file's own is taken whole or not at all`` () =
+    let array count = npy "|u1" [ count; 1 ] [| for i in 0 .. count - 1 -> byte i |]
+    let bytes = npz CompressionLevel.Optimal [ "train", array 40; "valid", array 6; "test", array 7 ]
+
+    withFolder (fun folder ->
+        let path = write folder "own.npz" bytes
+
+        for asked, held in [ 0, 0; 1, 6; 20, 6 ] do
+            let set = DataSets.Load(path, DataOptions(ValidationCount = asked))
+            equal (40, held, 7) (set.Train.Count, set.Validation.Count, set.Test.Count)
+            equal 46 (set.Test.Id 0))
+
+[<Test>]
 let ``unclear, damaged and mixed archives are refused`` () =
     let bytes = npy "|u1" [ 4; 1 ] [| 1uy .. 4uy |]
     let zip = npz CompressionLevel.Optimal

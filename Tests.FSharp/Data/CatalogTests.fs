@@ -150,6 +150,10 @@ let ``a missing data set is refused with the places looked at and what to do`` (
         refuses [ "'grey'"; first; second; "train"; "GAPLAB_DATA"; "--data"; "grey/train.gz" ] (fun () ->
             catalog.Load("grey", DataFolders [ first; second ]) |> ignore)
 
+        refuses
+            [ "dotnet fsi Scripts/datasets.fsx fetch grey'"; $"'{first}' does not hold train or train.gz" ]
+            (fun () -> catalog.Load("grey", DataFolders [ first ]) |> ignore)
+
         // The training file alone is not enough, and its absence from the second folder does not hide the first.
         write first "grey/train" trainBytes |> ignore
         refuses [ "'grey'"; "test" ] (fun () -> catalog.Load("grey", DataFolders [ first; second ]) |> ignore)
@@ -164,7 +168,10 @@ let ``files may lie in the folder itself unless it is another data set's`` () =
         write other "train" (amat 4 fixedTrain) |> ignore
         let folders = DataFolders [ other; own ]
         Assert.That(folders.Find("grey", "train", catalog.Names), equalTo (Path.Combine(own, "train")))
-        Assert.That((DataFolders [ other ]).Find("grey", "train", catalog.Names), Is.Null))
+        Assert.That((DataFolders [ other ]).Find("grey", "train", catalog.Names), Is.Null)
+
+        refuses [ $"'{other}' bears another data set's name"; "passed over" ] (fun () ->
+            catalog.Load("grey", DataFolders [ other ]) |> ignore))
 
 [<Test>]
 let ``the named folder comes first, then GAPLAB_DATA, then the cache`` () =
@@ -179,6 +186,11 @@ let ``the named folder comes first, then GAPLAB_DATA, then the cache`` () =
             Assert.That(DataFolders.Default().Folders, equalTo [ DataFolders.Cache ])))
 
     Assert.That(DataFolders.Cache, Does.EndWith(Path.Combine("Datasets", "cache")))
+
+    withFolder (fun folder ->
+        let file = write folder "train" trainBytes
+        refuses [ file; "is a file"; "--dataset" ] (fun () -> DataFolders.Default file |> ignore))
+
     refuses [ "/no/such/folder"; "does not exist" ] (fun () -> DataFolders.Default "/no/such/folder" |> ignore)
 
 [<Test>]

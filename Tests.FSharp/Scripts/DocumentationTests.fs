@@ -13,22 +13,35 @@ let private code (file: string) =
           block.Groups[1].Value ]
     |> String.concat "\n"
 
+/// Runs a page's examples as they stand, from another folder, and gives what they printed.
+let private example folder page (arguments: string list) =
+    let scripts = Path.Combine(repository, "Scripts").Replace('\\', '/')
+    let text = (code (Path.Combine(repository, page))).Replace("#load \"", $"#load \"{scripts}/")
+    File.WriteAllText(Path.Combine(folder, "example.fsx"), text)
+    let outcome = runIn folder None "example.fsx" arguments
+    equalFor outcome.Error 0 outcome.ExitCode
+    outcome.Output
+
 [<Test>]
 let ``the examples of frames and charts run as they stand`` () =
     if (Plotly.find Plotly.home).IsNone then
         Assert.Ignore "plotly.js is not there, because npm was missing when GapLab was built: no chart can be saved."
 
     withFolder (fun folder ->
-        let scripts = Path.Combine(repository, "Scripts").Replace('\\', '/')
-
-        let text =
-            (code (Path.Combine(repository, "docs", "frames-and-charts.md")))
-                .Replace("#load \"", $"#load \"{scripts}/")
-
-        File.WriteAllText(Path.Combine(folder, "example.fsx"), text)
-        let outcome = runIn folder None "example.fsx" []
-        equalFor outcome.Error 0 outcome.ExitCode
-        holds "the table is printed" (outcome.Output.Contains "±")
+        holds "the table is printed" ((example folder "docs/frames-and-charts.md" []).Contains "±")
 
         for file in [ "runs.csv"; "page.html" ] do
             holds $"{file} is written" (File.Exists(Path.Combine(folder, file))))
+
+[<Test>]
+let ``the examples of the README and of experiments run as they stand`` () =
+    withFolder (fun folder ->
+        let output = example folder "README.md" [ "--results"; "results" ]
+
+        for gap in [ "approximation"; "amortization"; "inference" ] do
+            holds gap (output.Contains gap)
+
+        let output = example folder "docs/experiments.md" [ "--results"; "results" ]
+
+        for samples in [ 10; 100; 1000 ] do
+            holds $"{samples} samples" (output.Contains $"IWAE-{samples} "))

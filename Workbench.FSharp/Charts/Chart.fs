@@ -201,6 +201,11 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         let sized = chart.With([ "width" ], Figure.integer width)
         Chart(sized.Series, sized.With([ "height" ], Figure.integer height).LayoutCore, None)
 
+    /// The chart with labels at these places of the x axis, such as the values of a sweep, and nowhere else.
+    static member WithXTicks (values: seq<float>) (chart: Chart) : Chart =
+        let labels = values |> Seq.map (fun value -> value.ToString("R", Globalization.CultureInfo.InvariantCulture))
+        chart.With([ "xaxis"; "tickvals" ], Figure.numbers values).With([ "xaxis"; "ticktext" ], Figure.texts labels)
+
     /// A logarithmic x axis; numbers that are not positive are left out.
     static member WithLogX(chart: Chart) : Chart = chart.With([ "xaxis"; "type" ], Figure.string "log")
 

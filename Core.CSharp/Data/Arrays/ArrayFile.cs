@@ -21,7 +21,7 @@ public static class ArrayFile
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="validationCount">
-    /// How many datapoints are held out for validation; null for a tenth, or for the part that the file holds. With such a part, 0 leaves it unused.
+    /// How many datapoints are held out for validation; null for a tenth. A validation part of the file's own is taken whole, unless this is 0.
     /// </param>
     /// <returns>The data set, named after the file; as bytes (<see cref="ImageSet"/>) or real numbers (<see cref="ArraySet"/>).</returns>
     /// <exception cref="DataException">The file is missing, malformed or damaged, or there are too few datapoints.</exception>
@@ -64,7 +64,7 @@ public static class ArrayFile
     internal static DataSet Split(string name, PartArrays arrays, int? validationCount, LoadedFile file)
     {
         DataPart pool = arrays.Train.ToPart($"{name}/train", 0);
-        DataPart? validation = validationCount is null ? arrays.Validation?.ToPart($"{name}/validation", pool.Count) : null;
+        DataPart? validation = validationCount != 0 ? arrays.Validation?.ToPart($"{name}/validation", pool.Count) : null;
         DataPart? test = arrays.Test?.ToPart($"{name}/test", pool.Count + (arrays.Validation?.Count ?? 0));
 
         int tested = test is null ? Math.Max(1, pool.Count / 10) : 0;
