@@ -13,8 +13,9 @@ exit (
     Session.Run(
         fsi.CommandLineArgs,
         "KL, mutual information and active units of the latent variables of trained models.",
-        fun session ->
+        (fun session ->
             let models = Sweep.models session (Suboptimality.preset session.Preset)
-            session.Show(DiagnosticsSweep.report session points models)
+            session.Show(DiagnosticsSweep.report session points models)),
+        Uses = Sweep.modelOptions
     )
 )

@@ -29,6 +29,7 @@ exit (
     Session.Run(
         fsi.CommandLineArgs,
         "Inference gaps of any data set, decoder, family and inference method, as a frame.",
-        fun session -> session.Show(GapSweep.report session (sweep session))
+        (fun session -> session.Show(GapSweep.report session (sweep session))),
+        Uses = Sweep.modelOptions @ [ "samples"; "steps"; "iterations" ]
     )
 )

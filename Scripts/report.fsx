@@ -13,6 +13,7 @@ exit (
         (fun session ->
             let page = Progress.run "reading the results" (StoreReport.page session.Store)
             session.Save(page, "report.html")),
-        [ ".html" ]
+        Uses = [],
+        Formats = [ ".html" ]
     )
 )

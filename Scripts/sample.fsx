@@ -33,6 +33,7 @@ exit (
 
             let labels = Sweep.labels (List.map fst models)
             session.Save(List.fold add page (List.zip (List.zip labels models) scales), "samples.html")),
-        Report.pageFormats
+        Uses = Sweep.modelOptions,
+        Formats = Report.pageFormats
     )
 )

@@ -46,12 +46,12 @@ let report (session: Session) settings dataset =
     let text name (text: Measurement list -> string) = name, [ for ofSeeds in measurements -> Text(text ofSeeds) ]
 
     let rows =
-        [ bound "log p̂ (larger average)" _.Gaps.LogMarginal
+        [ bound "log p̂" _.Gaps.LogMarginal
           bound "L[q*]" _.Optimal
           bound "L[q]" _.Inferred
-          gap "approximation gap  log p̂ - L[q*]" _.Approximation
-          gap "amortization gap  L[q*] - L[q]" _.Amortization
-          gap "inference gap  log p̂ - L[q]" _.Inference ]
+          gap "approximation gap" _.Approximation
+          gap "amortization gap" _.Amortization
+          gap "inference gap" _.Inference ]
 
     let paper =
         match Map.tryFind dataset published with
@@ -62,10 +62,10 @@ let report (session: Session) settings dataset =
         [ bound "IWAE of q*" _.OptimalIwae
           bound "AIS" _.Ais
           bound "IWAE of q" _.InferredIwae
-          text "AIS acceptance rates" (fun ms ->
+          text "AIS acceptance" (fun ms ->
               let rates = ms |> Seq.collect _.AcceptanceRates
               $"{Seq.min rates:F2} to {Seq.max rates:F2}")
-          text "local steps, mean (converged)" (fun ms ->
+          text "local steps" (fun ms ->
               let mean = ms |> Seq.collect _.LocalSteps |> Seq.averageBy float
               $"{mean:F0} ({ms |> Seq.sumBy _.LocallyConverged} of {ms |> Seq.sumBy _.Points})") ]
 
@@ -73,7 +73,7 @@ let report (session: Session) settings dataset =
       Notes = Suboptimality.notes session settings specs (List.concat measurements)
       Frame =
         Frame.ofRows
-            [ "nats"; "training points"; "test points"; "published (paper's training points)" ]
+            [ "nats"; "training points"; "test points"; "published" ]
             [ for (name, cells), paper in List.zip rows paper -> [ Text name ] @ cells @ [ paper ]
               for name, cells in diagnostics -> [ Text name ] @ cells @ [ Missing ] ]
       Charts = [] }

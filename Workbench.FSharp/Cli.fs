@@ -3,6 +3,8 @@ namespace GapLab.Workbench
 open System
 open System.IO
 open Argu
+open FSharp.Reflection
+open Spectre.Console
 open GapLab.Tensors
 
 /// Which stored results are computed anew.
@@ -102,20 +104,69 @@ module Cli =
             | [] -> fail $"--{option} takes at least one whole number."
             | some -> some
 
+    /// The options that say what is measured, by name. A script understands those that it names, and all that say how.
+    let private subjects =
+        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ]
+
+    let private isUnderstood uses name = not (List.contains name subjects) || List.contains name uses
+
+    let private optionName (option: CommandLine) =
+        let case, _ = FSharpValue.GetUnionFields(option, typeof<CommandLine>)
+        case.Name.ToLowerInvariant().Replace('_', '-')
+
+    let private printHelp (parser: ArgumentParser<CommandLine>) script summary uses =
+        printfn "%s\n\nUsage: dotnet fsi %s [OPTIONS]\n" summary script
+
+        let grid = Grid()
+        grid.AddColumn(GridColumn(NoWrap = true)).AddColumn() |> ignore
+
+        for case in parser.GetArgumentCases() do
+            let name = case.CommandLineNames.Value.Head
+
+            if isUnderstood uses (name.TrimStart '-') then
+                let values =
+                    match case.UnionCaseInfo.GetFields() with
+                    | [| field |] when FSharpType.IsUnion field.PropertyType ->
+                        let names = FSharpType.GetUnionCases field.PropertyType |> Array.map _.Name.ToLowerInvariant()
+                        " " + String.concat "|" names
+                    | [| field |] -> $" <{field.Name}>"
+                    | _ -> ""
+
+                grid.AddRow($"  {Markup.Escape(name + values)}", Markup.Escape case.Description.Value) |> ignore
+
+        AnsiConsole.Write grid
+
+        printfn
+            "\n`dotnet fsi` keeps a plain --help for itself: write `dotnet fsi %s help`, or put `--` before --help."
+            script
+
     /// Runs a script with its `fsi.CommandLineArgs`: parses the options, hands them over, and turns errors into one sentence on stderr and
-    /// exit code 1. `dotnet fsi` keeps a plain --help for itself, so help is also `help` or `-- --help`.
-    let run (commandLine: string array) (summary: string) (main: ParseResults<CommandLine> -> unit) : int =
+    /// exit code 1. `uses` names the options about what is measured that the script understands. `dotnet fsi` keeps a plain --help for itself, so help is
+    /// also `help` or `-- --help`.
+    let run
+        (commandLine: string array)
+        (summary: string)
+        (uses: string list)
+        (main: ParseResults<CommandLine> -> unit)
+        : int =
         let script = $"Scripts/{Path.GetFileName(commandLine[0])}"
         let arguments = commandLine[1..] |> Array.filter (fun argument -> argument <> "--")
-        let parser = ArgumentParser.Create<CommandLine>(programName = "dotnet fsi " + script, helpTextMessage = summary)
+        let parser = ArgumentParser.Create<CommandLine>(programName = "dotnet fsi " + script)
 
         let parse () =
-            try
-                parser.Parse(arguments, raiseOnUsage = false)
-            with :? ArguParseException as e ->
-                let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
-                let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
-                fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}; see 'dotnet fsi {script} help'."
+            let options =
+                try
+                    parser.Parse(arguments, raiseOnUsage = false)
+                with :? ArguParseException as e ->
+                    let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
+                    let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
+                    fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}; see 'dotnet fsi {script} help'."
+
+            for name in options.GetAllResults() |> List.map optionName do
+                if not (isUnderstood uses name) then
+                    fail $"{Path.GetFileName script} has no option --{name}; see 'dotnet fsi {script} help'."
+
+            options
 
         let start () =
             try
@@ -125,12 +176,7 @@ module Cli =
                 exitCode
 
         if arguments |> Array.tryHead |> Option.exists isHelp then
-            printfn "%s" (parser.PrintUsage())
-
-            printfn
-                "`dotnet fsi` keeps a plain --help for itself: write `dotnet fsi %s help`, or put `--` before --help."
-                script
-
+            printHelp parser script summary uses
             0
         elif Array.contains "--verbose" arguments then
             start ()

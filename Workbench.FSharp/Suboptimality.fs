@@ -316,7 +316,8 @@ module Suboptimality =
 
         [ $"Preset {session.Preset}, {seeds}; {artifact.Description}; trained on {data.Train.Count} images of {data.Train.Description}."
           $"{settings.Points} random training and test points, the same for every seed. {errors}"
-          "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation."
+          "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
+          "The published numbers are the paper's, of its training points. Local steps: mean, and how many points met the stopping rule."
           "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
           $"Training and local optimisation evaluate the KL analytically. AIS: {aisNote settings}. {versions}."
           data.Set.Provenance

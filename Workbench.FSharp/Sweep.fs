@@ -17,6 +17,9 @@ type SweepTable =
 
 /// The models that a command line names, and tables of what was measured of them.
 module Sweep =
+    /// The options that `models` understands.
+    let modelOptions = [ "dataset"; "preset"; "seed"; "model"; "family"; "method" ]
+
     /// Every data set x decoder x family x inference method x seed of the command line, with its training run.
     let models (session: Session) (settings: SuboptimalitySettings) : (ModelName * TrainSpec) list =
         let usualData = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"

@@ -61,7 +61,7 @@ public sealed partial class ResultStore
             ["description"] = $"{vae.Model.Name}, {vae.Family.Name}, encoder {vae.Inference.Name}",
             ["provenance"] = CanonicalJson.From(provenance),
         });
-        File.Delete(Path.Combine(folder, CheckpointFile));
+        DeleteLeftovers(spec);
     }
 
     /// <summary>Where the checkpoints of a training are stored.</summary>
@@ -99,6 +99,13 @@ public sealed partial class ResultStore
 
     /// <summary>Removes what a killed process has not finished writing of a model; only for who has its lock.</summary>
     internal void DeleteUnfinished(ArtifactSpec spec) => DeleteUnfinished(FolderOf(spec), "*.tmp");
+
+    /// <summary>Removes what a stored model no longer needs; only for who has its lock.</summary>
+    internal void DeleteLeftovers(ArtifactSpec spec)
+    {
+        DeleteUnfinished(spec);
+        File.Delete(CheckpointPath(spec));
+    }
 
     private string FolderOf(ArtifactSpec spec) => Path.Combine(Folder, "artifacts", spec.Identity, spec.Key);
 

@@ -56,7 +56,7 @@ public sealed partial class ResultStore
             ["scalars"] = CanonicalJson.From(result.Scalars),
             ["provenance"] = CanonicalJson.From(provenance),
         });
-        DeleteBlocks(spec);
+        DeleteLeftovers(spec);
     }
 
     /// <summary>The finished blocks of an unfinished evaluation that follow each other from the first datapoint on.</summary>
@@ -100,6 +100,13 @@ public sealed partial class ResultStore
     {
         DeleteUnfinished(FolderOf(spec), $"{spec.Key}.*.tmp");
         DeleteUnfinished(Path.Combine(FolderOf(spec), spec.Key), "*.tmp");
+    }
+
+    /// <summary>Removes what a stored result no longer needs; only for who has its lock.</summary>
+    internal void DeleteLeftovers(EvaluationSpec spec)
+    {
+        DeleteUnfinished(spec);
+        DeleteBlocks(spec);
     }
 
     /// <summary>Removes a result and its blocks.</summary>

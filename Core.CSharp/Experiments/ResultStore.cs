@@ -56,8 +56,9 @@ public sealed partial class ResultStore
             if (format != Format)
                 throw new DataException($"The results in '{folder}' have format {format}; this version of GapLab reads format {Format}. Name another folder.");
         }
-        else if (HoldsOtherThings(path))
+        else if (HoldsOtherThings(path) && !File.Exists(marker))
         {
+            // Looked for again, since another process may have made the store meanwhile.
             throw new DataException($"'{folder}' is not a folder of results, and not empty; name a new one.");
         }
         return new ResultStore(path);
@@ -83,6 +84,13 @@ public sealed partial class ResultStore
         {
             throw Unwritable(e);
         }
+    }
+
+    /// <summary>The results that someone is computing, or was when the process ended.</summary>
+    internal HashSet<string> Locked()
+    {
+        string folder = Path.Combine(Folder, "locks");
+        return Directory.Exists(folder) ? [.. Directory.EnumerateFiles(folder).Select(path => Path.GetFileName(path))] : [];
     }
 
     /// <summary>Reads a part of a result. If it is damaged, whoever has the right to compute it anew sets it aside.</summary>

@@ -49,6 +49,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Ensure(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec>? artifacts = null, CancellationToken cancellation = default)
     {
+        TidyUp(evaluations, artifacts ?? []);
         List<RunTask> pending = RunTask.Plan(
             [.. evaluations.Where(spec => Find(spec) is null)], [.. (artifacts ?? []).Where(spec => store.FindArtifact(spec) is null)], store);
         int total = pending.Count;
@@ -109,7 +110,34 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     public void Forget(IEnumerable<EvaluationSpec> evaluations)
     {
         foreach (EvaluationSpec spec in evaluations)
-            store.Delete(spec);
+        {
+            // What another process holds, it is computing anew.
+            using StoreLock? mine = store.TryLock(spec.Key);
+            if (mine is not null)
+                store.Delete(spec);
+        }
+    }
+
+    /// <summary>Removes what a process that was killed just after it had stored a result could not remove: its lock is still there.</summary>
+    private void TidyUp(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec> artifacts)
+    {
+        HashSet<string> locked = store.Locked();
+        if (locked.Count == 0)
+            return;
+        void Tidy(string key, Func<bool> isStored, Action delete)
+        {
+            if (!locked.Remove(key) || !isStored())
+                return;
+            using StoreLock? mine = store.TryLock(key);
+            if (mine is null)
+                return;
+            delete();
+            mine.IsDone = true;
+        }
+        foreach (EvaluationSpec spec in evaluations)
+            Tidy(spec.Key, () => Find(spec) is { IsStale: false }, () => store.DeleteLeftovers(spec));
+        foreach (ArtifactSpec spec in artifacts.Concat(evaluations.Select(evaluation => evaluation.Artifact)))
+            Tidy(spec.Key, () => store.FindArtifact(spec) is not null, () => store.DeleteLeftovers(spec));
     }
 
     /// <summary>Does a task, unless another process is doing it.</summary>

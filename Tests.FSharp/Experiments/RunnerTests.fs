@@ -310,3 +310,26 @@ let ``a loaded model is the caller's own: changing it changes no result`` () =
         vae.Parameters[0].Assign(Tensor.Filled(cpu, vae.Parameters[0].Shape, 3.0))
         runner.Ensure [| spec |]
         equal (cellBits (untouched.Find spec)) (cellBits (runner.Find spec)))
+
+[<Test>]
+let ``what a process killed just after storing a result could not remove is removed by the next one`` () =
+    withFolder (fun folder ->
+        let store = Path.Combine(folder, "store")
+        let spec = evaluation (plainSpec folder 1UL) (quiet "m") 5
+        let runner, _ = runnerOn store
+        runner.Ensure [| spec |]
+        let whole = files store |> Array.sort
+        let weights = runner.Store.WeightsPath spec.Artifact
+        File.Copy(weights, runner.Store.CheckpointPath spec.Artifact)
+        File.WriteAllText(weights + ".0.tmp", "half")
+        let cell = Path.ChangeExtension(fileIn store $"{spec.Key}.json", null)
+        Directory.CreateDirectory cell |> ignore
+        File.Copy(weights, Path.Combine(cell, "000000000.safetensors"))
+
+        for key in [ spec.Key; spec.Artifact.Key ] do
+            File.WriteAllText(Path.Combine(store, "locks", key), "")
+
+        let again, told = runnerOn store
+        again.Ensure [| spec |]
+        equal whole (files store |> Array.sort)
+        equal 0 told.Notes.Count)

@@ -21,6 +21,10 @@ let ``an unknown option is refused and help is pointed to`` () =
     table2 [ "--bogus"; "3" ] |> refuses [ "'--bogus'"; "Scripts/table2.fsx help" ]
 
 [<Test>]
+let ``an option that the script does not understand is refused, not ignored`` () =
+    table2 [ "--samples"; "100" ] |> refuses [ "table2.fsx"; "--samples"; "help" ]
+
+[<Test>]
 let ``a value of the wrong type is refused`` () = table2 [ "--seed"; "first" ] |> refuses [ "--seed"; "'first'" ]
 
 [<Test>]
@@ -85,8 +89,10 @@ let ``help lists the options`` () =
         let outcome = table2 arguments
         Assert.That(outcome.ExitCode, Is.EqualTo 0, outcome.Error)
 
-        for option in [ "--dataset"; "--preset"; "--seed"; "--data"; "--out" ] do
+        for option in [ "--dataset"; "--preset"; "--seed"; "--data"; "--out"; "--recompute stale|all" ] do
             Assert.That(outcome.Output, Does.Contain option)
+
+        Assert.That(outcome.Output, Does.Not.Contain "--samples")
 
 [<Test>]
 let ``a script started before any build says in one sentence what to run`` () =
