@@ -84,7 +84,8 @@ module SpecText =
                   for entry in members do
                       match entry.Key, entry.Value with
                       | name, null when name <> "" -> ()
-                      | name, (:? JsonObject as inner) when name = settingsMember && isComponent -> yield! visit path inner
+                      | name, (:? JsonObject as inner) when name = settingsMember && isComponent ->
+                          yield! visit path inner
                       | name, given when name = nameMember && isComponent ->
                           if value given <> path then
                               yield path, value given

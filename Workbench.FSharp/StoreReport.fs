@@ -71,19 +71,14 @@ module StoreReport =
         else
             Page.addFrame
                 "Data files"
-                (Frame.ofColumns
-                    [ "file" => List.map fst files; "sha256 of the unpacked bytes" => List.map snd files ])
+                (Frame.ofColumns [ "file" => List.map fst files; "sha256 of the unpacked bytes" => List.map snd files ])
                 page
 
     // ------------------------------------------------------------------------------------------------------------
     // Models
 
     let private lastScore (curve: EpochReport seq) =
-        curve
-        |> Seq.map _.Validation.Elbo
-        |> Seq.filter Double.IsFinite
-        |> Seq.tryLast
-        |> Option.defaultValue nan
+        curve |> Seq.map _.Validation.Elbo |> Seq.filter Double.IsFinite |> Seq.tryLast |> Option.defaultValue nan
 
     let private modelTable (models: StoredModel list) page =
         let cell (read: Artifact -> Cell) =
@@ -105,11 +100,13 @@ module StoreReport =
                   "epochs", cell (fun a -> Integer(int64 a.Outcome.Curve.Count))
                   "selected epoch",
                   cell (fun a ->
-                      if a.Outcome.Curve.Count = 0 then Missing else Integer(int64 a.Outcome.SelectedEpoch))
+                      if a.Outcome.Curve.Count = 0 then
+                          Missing
+                      else
+                          Integer(int64 a.Outcome.SelectedEpoch))
                   "last validation ELBO", cell (fun a -> finite (lastScore a.Outcome.Curve))
                   "seconds", cell (fun a -> Value a.Provenance.WallSeconds)
-                  "GapLab",
-                  cell (fun a -> Text(shortVersion a.Provenance.Version))
+                  "GapLab", cell (fun a -> Text(shortVersion a.Provenance.Version))
                   "", [| for model in models -> mark model.IsOutdated |] ]
 
         page
@@ -134,7 +131,8 @@ module StoreReport =
             models
             |> List.choose (fun model ->
                 match model.Artifact with
-                | Some artifact when artifact.Outcome.Curve.Count > 0 -> Some(model, Seq.toArray artifact.Outcome.Curve)
+                | Some artifact when artifact.Outcome.Curve.Count > 0 ->
+                    Some(model, Seq.toArray artifact.Outcome.Curve)
                 | _ -> None)
 
         let shown =
@@ -189,7 +187,8 @@ module StoreReport =
 
     /// The settings of a measure that vary among cells: their names.
     let private varying (cells: MeasuredCell list) =
-        let settings = cells |> List.map (fun cell -> Map.ofList (SpecText.settings (SpecText.find "measure" cell.Spec)))
+        let settings =
+            cells |> List.map (fun cell -> Map.ofList (SpecText.settings (SpecText.find "measure" cell.Spec)))
 
         [ for given in settings do
               yield! Map.keys given ]
@@ -200,17 +199,16 @@ module StoreReport =
         [ for name in names ->
               name,
               [| for cell in cells ->
-                     match
-                         SpecText.settings (SpecText.find "measure" cell.Spec)
-                         |> List.tryFind (fst >> (=) name)
-                     with
+                     match SpecText.settings (SpecText.find "measure" cell.Spec) |> List.tryFind (fst >> (=) name) with
                      | Some(_, value) -> Text value
                      | None -> Missing |] ]
 
     let private evaluationTables (modelOf: MeasuredCell -> StoredModel option) (cells: MeasuredCell list) page =
         let add (cells: MeasuredCell list) page =
             let varying = varying cells
-            let columns = cells |> List.collect (fun cell -> [ for column in cell.Columns -> column.Name ]) |> List.distinct
+
+            let columns =
+                cells |> List.collect (fun cell -> [ for column in cell.Columns -> column.Name ]) |> List.distinct
 
             let scalars =
                 cells
@@ -236,10 +234,12 @@ module StoreReport =
 
             let frame =
                 withoutEmpty
-                    [ yield "model", ofCells (fun cell ->
-                          match modelOf cell with
-                          | Some model -> Text model.Label
-                          | None -> Text "?")
+                    [ yield
+                          "model",
+                          ofCells (fun cell ->
+                              match modelOf cell with
+                              | Some model -> Text model.Label
+                              | None -> Text "?")
                       yield "split", ofCells (fun cell -> Text(SpecText.text "split" cell.Spec))
                       yield "points", ofCells (fun cell -> points cell.Spec)
                       yield "seed", ofCells (fun cell -> seedOf cell.Spec)
@@ -250,18 +250,23 @@ module StoreReport =
                           // A scalar may have the name of a column; it is then another estimate of the same.
                           let name = if List.contains scalar columns then $"{scalar} (whole set)" else scalar
 
-                          yield name, ofCells (fun cell ->
-                              match cell.Scalars.TryGetValue scalar, cell.Scalars.TryGetValue(scalar + errorSuffix) with
-                              | (true, value), (true, error) -> Estimate(value, error)
-                              | (true, value), _ -> finite value
-                              | _ -> Missing)
+                          yield
+                              name,
+                              ofCells (fun cell ->
+                                  match
+                                      cell.Scalars.TryGetValue scalar, cell.Scalars.TryGetValue(scalar + errorSuffix)
+                                  with
+                                  | (true, value), (true, error) -> Estimate(value, error)
+                                  | (true, value), _ -> finite value
+                                  | _ -> Missing)
                       yield "", [| for outdated in outdated -> mark outdated |] ]
 
-            let common = SpecText.describe (fun name -> not (List.contains name varying)) (SpecText.find "measure" cells.Head.Spec)
+            let common =
+                SpecText.describe
+                    (fun name -> not (List.contains name varying))
+                    (SpecText.find "measure" cells.Head.Spec)
 
-            page
-            |> Page.addFrame common frame
-            |> addNote (List.contains true outdated) outdatedNote
+            page |> Page.addFrame common frame |> addNote (List.contains true outdated) outdatedNote
 
         match cells |> List.groupBy (fun cell -> SpecText.text "name" (SpecText.find "measure" cell.Spec)) with
         | [] -> page
@@ -318,7 +323,8 @@ module StoreReport =
 
                   data,
                   models,
-                  cells |> List.filter (fun cell -> modelOf cell |> Option.exists (fun model -> keys.Contains model.Key)) ]
+                  cells
+                  |> List.filter (fun cell -> modelOf cell |> Option.exists (fun model -> keys.Contains model.Key)) ]
 
         let addSection page (number, (data: string, models, cells)) =
             let part = 1. / float sections.Length

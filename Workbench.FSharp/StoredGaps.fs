@@ -32,7 +32,8 @@ module StoredGaps =
     /// What tells the searches for q* and the AIS runs of rows apart.
     let private settingsOf (triple: MeasuredCell list) =
         [ for role, cell in List.zip [ "q"; "q*"; "AIS" ] triple do
-              for name, value in SpecText.settings (SpecText.find "settings" (measureOf cell)) -> $"{role} {name}", value ]
+              for name, value in SpecText.settings (SpecText.find "settings" (measureOf cell)) ->
+                  $"{role} {name}", value ]
         |> Map.ofList
 
     let private scatter (rows: (string * Measurement) list) =
@@ -71,8 +72,18 @@ module StoredGaps =
                 progress (float i / float found.Length)
                 triple, measured triple)
 
-        let rows = [ for triple, result in results do match result with Ok m -> triple, m | Error _ -> () ]
-        let problems = [ for _, result in results do match result with Error problem -> problem | Ok _ -> () ] |> List.distinct
+        let rows =
+            [ for triple, result in results do
+                  match result with
+                  | Ok m -> triple, m
+                  | Error _ -> () ]
+
+        let problems =
+            [ for _, result in results do
+                  match result with
+                  | Error problem -> problem
+                  | Ok _ -> () ]
+            |> List.distinct
 
         let warned page = problems |> List.fold (fun page problem -> Page.addText problem page) page
 

@@ -79,6 +79,7 @@ let ``what cannot be estimated is left out`` () =
         let vae = Vae(known.Model, Unknown known.Family, known.Inference)
         use _scope = MemoryScope.Enter(record = false)
         let x = runner.Data(artifact.Data).Train.Subset points
+
         let names samples =
             let result = (Diagnostics samples).Run(vae, x, seed, null, Unchecked.defaultof<_>)
             equal [ "kl" ] [ for column in result.Columns -> column.Name ]

@@ -71,7 +71,10 @@ let ``diagnostics shows divergences, information and units`` () =
 [<Test; Order 4>]
 let ``report shows what the store holds, and computes nothing`` () =
     needPlotly ()
-    let files () = Directory.GetFiles(Path.Combine(folder.Value, "store"), "*", SearchOption.AllDirectories)
+
+    let files () =
+        Directory.GetFiles(Path.Combine(folder.Value, "store"), "*", SearchOption.AllDirectories)
+
     let before = files ()
     let output = runs "report.fsx" []
     holds "the file is named" (output.Contains "report.html is written")

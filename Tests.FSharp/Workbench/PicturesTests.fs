@@ -47,7 +47,10 @@ let ``intensities are grey levels, other numbers are scaled to their range`` () 
         holds "the note" ((Pictures.scaleNote real).Contains "Black is -2")
         let levels = Pictures.levels real [| -2.; 6.; 2.; 0.; 0.; 0.; 1.; 1.; 1.; 1.; 1.; 6. |]
         equal (2, 2, 3) (levels.GetLength 0, levels.GetLength 1, levels.GetLength 2)
-        equal [ 0.; 1.; 0.5; 0.25; 1. ] [ levels[0, 0, 0]; levels[0, 0, 1]; levels[0, 0, 2]; levels[0, 1, 0]; levels[1, 1, 2] ])
+
+        equal
+            [ 0.; 1.; 0.5; 0.25; 1. ]
+            [ levels[0, 0, 0]; levels[0, 0, 1]; levels[0, 0, 2]; levels[0, 1, 0]; levels[1, 1, 2] ])
 
 [<Test>]
 let ``samples are those of the seed, and draws are the outcomes of their means`` () =

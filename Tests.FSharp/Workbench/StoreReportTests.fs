@@ -99,8 +99,7 @@ let ``gaps are those that the workbench computes`` () =
     withFolder (fun folder ->
         let store = fill folder
 
-        let cells =
-            Suboptimality.evaluations settings (plainSpec folder 2UL) DataSplit.Test |> List.map store.FindCell
+        let cells = Suboptimality.evaluations settings (plainSpec folder 2UL) DataSplit.Test |> List.map store.FindCell
 
         let gaps = (Suboptimality.ofCells settings 2UL cells).Gaps
         let body = bodyOf (htmlOf store)
@@ -118,7 +117,8 @@ let ``models that are not stored any more, and values that cannot be read, do no
         let spec = plainSpec folder 1UL
         Directory.Delete(Path.GetDirectoryName(store.WeightsPath spec), true)
 
-        for file in Directory.GetFiles(Path.Combine(store.Folder, "cells"), "*.safetensors", SearchOption.AllDirectories) do
+        for file in
+            Directory.GetFiles(Path.Combine(store.Folder, "cells"), "*.safetensors", SearchOption.AllDirectories) do
             File.WriteAllBytes(file, [| 1uy; 2uy |])
 
         let body = bodyOf (htmlOf store)
@@ -146,7 +146,12 @@ let ``descriptions become words`` () =
         holds "a user's file goes by its hash" ((SpecText.data spec).StartsWith "file "))
 
     let parse (text: string) = JsonNode.Parse text
-    equal "a (hidden 200-200, of (b) size 3)" (SpecText.describe (fun _ -> true) (parse """{"name":"a","revision":1,"settings":{"hidden":[200,200],"of (b)":{"size":3}}}"""))
+
+    equal
+        "a (hidden 200-200, of (b) size 3)"
+        (SpecText.describe
+            (fun _ -> true)
+            (parse """{"name":"a","revision":1,"settings":{"hidden":[200,200],"of (b)":{"size":3}}}"""))
 
     // What other programs may have written.
     for odd in [ "{}"; "[]"; "3"; """{"data":5,"seed":-1}"""; """{"name":[1],"revision":"x","settings":null}""" ] do
