@@ -15,10 +15,7 @@ let sweep (session: Session) =
           for samples in session.Samples settings.ImportanceSamples do
               for steps in session.Steps settings.Distributions do
                   for iterations in session.Iterations settings.LocalSteps do
-                      {| name with
-                          Samples = samples
-                          Steps = steps
-                          Iterations = iterations |},
+                      {| name with Samples = samples; Steps = steps; Iterations = iterations |},
                       { settings with
                           ImportanceSamples = samples
                           Distributions = steps

@@ -33,13 +33,13 @@ exit (
                             (Progress.ofCount count report)
                             session.Cancellation)
 
-                let names = [ for datapoint in found.Datapoints -> $"{datapoint}" ]
+                let numbers = [ 1..count ]
 
                 let images =
                     Chart.ImageGrid(
                         Pictures.levels scale (Array.concat [ found.Originals; found.Inferred; found.Optimal ]),
                         RowLabels = [ "x"; "q"; "q*" ],
-                        ColumnLabels = names
+                        ColumnLabels = List.map string numbers
                     )
 
                 let elbo (bound: GapLab.Bounds.BoundEstimate) =
@@ -49,7 +49,8 @@ exit (
 
                 let elbos =
                     Frame.ofColumns
-                        [ "test point" => names
+                        [ "image" => numbers
+                          "datapoint" => found.Datapoints
                           "L[q]" => elbo found.InferredElbo
                           "L[q*]" => elbo found.OptimalElbo
                           "amortization gap" => difference ]
@@ -58,7 +59,7 @@ exit (
                 |> Page.addHeading label
                 |> Page.addText $"{vae.Model.Name}.{Pictures.scaleNote scale}"
                 |> Page.addChart images
-                |> Page.addFrame "ELBO of each test point, in nats; ± is the Monte-Carlo standard error." elbos
+                |> Page.addFrame "ELBO of each image, in nats; ± is the Monte-Carlo standard error." elbos
 
             let page =
                 Page.create "Reconstructions"

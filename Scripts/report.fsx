@@ -14,6 +14,6 @@ exit (
             let page = Progress.run "reading the results" (StoreReport.page session.Store)
             session.Save(page, "report.html")),
         Uses = [],
-        Formats = Report.pageFormats
+        Formats = [ ".html" ]
     )
 )

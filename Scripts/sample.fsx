@@ -29,7 +29,7 @@ exit (
             let page =
                 Page.create $"{count} samples of the prior"
                 |> Page.addText
-                    $"Preset {session.Preset}. Each z is drawn from the prior p(z), the same for every model of the same seed and latent size; left or above its mean image, then one image drawn for it."
+                    $"Preset {session.Preset}. Each z is drawn from the prior p(z), the same for every model of the same seed and latent size; first its mean image is shown, then one drawn for it."
 
             let labels = Sweep.labels (List.map fst models)
             session.Save(List.fold add page (List.zip (List.zip labels models) scales), "samples.html")),

@@ -65,8 +65,7 @@ module Report =
         with
         | :? IOException
         | :? UnauthorizedAccessException as e ->
-            Cli.fail
-                $"Nothing can be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
+            Cli.fail $"Nothing can be written to '{path}' ({e.Message.TrimEnd '.'}); choose another place with --out."
 
         if isNew then
             File.Delete path

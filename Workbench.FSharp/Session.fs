@@ -14,12 +14,7 @@ open GapLab.Tensors.Tracing
 /// One run of an experiment script: its options, and the store in which its results are looked up and kept.
 type Session
     private
-    (
-        commandLine: string array,
-        options: ParseResults<CommandLine>,
-        formats: string list,
-        interruption: Interruption
-    ) =
+    (commandLine: string array, options: ParseResults<CommandLine>, formats: string list, interruption: Interruption) =
     let watch = Stopwatch.StartNew()
 
     let jobs = options.GetResult(CommandLine.Jobs, 1)
@@ -213,7 +208,8 @@ type Session
     /// Runs a script: parses its command line, hands over a session, and turns errors into one sentence and an exit code: 0, 1 for errors, 130 and 143
     /// after Ctrl-C and SIGTERM. `Formats` are the endings of files that --out may name; those of tables unless told. `Uses` names the options about what is measured
     /// that the script understands: dataset, preset and seed unless it says otherwise.
-    static member Run(commandLine: string array, summary: string, main: Session -> unit, ?Uses: string list, ?Formats: string list)
+    static member Run
+        (commandLine: string array, summary: string, main: Session -> unit, ?Uses: string list, ?Formats: string list)
         : int =
         use interruption = new Interruption()
         Workers.watchParent interruption

@@ -30,7 +30,7 @@ module SpecText =
     let number name node =
         match find name node with
         | :? JsonValue as value when value.GetValueKind() = JsonValueKind.Number ->
-            match value.TryGetValue<uint64>() with
+            match UInt64.TryParse(value.ToJsonString(), NumberStyles.None, CultureInfo.InvariantCulture) with
             | true, number -> Some number
             | _ -> None
         | _ -> None
@@ -68,7 +68,7 @@ module SpecText =
                 let text = node.GetValue<string>()
                 if isHash text then text.Substring(0, 8) + "…" else text
             | JsonValueKind.Number ->
-                match node.AsValue().TryGetValue<double>() with
+                match Double.TryParse(node.ToJsonString(), CultureInfo.InvariantCulture) with
                 | true, number -> number.ToString("G6", CultureInfo.InvariantCulture)
                 | _ -> node.ToJsonString()
             | _ -> node.ToJsonString()
@@ -84,7 +84,8 @@ module SpecText =
                   for entry in members do
                       match entry.Key, entry.Value with
                       | name, null when name <> "" -> ()
-                      | name, (:? JsonObject as inner) when name = settingsMember && isComponent -> yield! visit path inner
+                      | name, (:? JsonObject as inner) when name = settingsMember && isComponent ->
+                          yield! visit path inner
                       | name, given when name = nameMember && isComponent ->
                           if value given <> path then
                               yield path, value given
@@ -93,7 +94,7 @@ module SpecText =
                       | name, given -> yield! visit (below name) given
               | _ -> yield path, value node ]
 
-        visit "" spec
+        if isNull spec then [] else visit "" spec
 
     /// A component in words: "optimal-bounds (samples 1000)", of its settings those that a filter admits.
     let describe (admits: string -> bool) (node: JsonNode) =
@@ -116,10 +117,18 @@ module SpecText =
             | "", hash -> $"file {hash[.. min 7 (hash.Length - 1)]}…"
             | name, _ -> name
 
-        match settings given |> List.filter (fun (setting, _) -> setting <> "name" && setting <> "sha256") with
-        | [] -> name
-        | some ->
-            let listed = some |> List.map (fun (setting, value) -> $"{setting} {value}") |> String.concat ", "
+        let sizes =
+            match given with
+            | :? JsonObject as members ->
+                [ for entry in members do
+                      if entry.Key <> "name" && entry.Key <> "sha256" && entry.Value :? JsonValue then
+                          $"{words entry.Key} {value entry.Value}" ]
+            | _ -> []
+
+        if sizes.IsEmpty then
+            name
+        else
+            let listed = String.concat ", " sizes
             $"{name} ({listed})"
 
     /// The names and revisions of all components of a description; those of scripts, which have a hash instead, are left out.

@@ -21,10 +21,16 @@ module StoreReport =
     let private withoutEmpty (columns: (string * Cell array) list) =
         columns |> List.filter (snd >> Array.exists ((<>) Missing)) |> Frame.ofColumns
 
-    let private finite value = if Double.IsFinite value then Value value else Missing
+    let private finite value =
+        if not (Double.IsFinite value) then Missing
+        elif value = Math.Floor value && abs value < 1e9 then Integer(int64 value)
+        else Value value
 
-    let private modelsOfData (models: StoredModel list) =
-        models |> List.groupBy _.Data
+    /// A version whose git revision has as many digits as git shows.
+    let private shortVersion (version: string) =
+        match version.Split '+' with
+        | [| version; revision |] when revision.Length > 8 -> $"{version}+{revision[..7]}"
+        | _ -> version
 
     // ------------------------------------------------------------------------------------------------------------
     // Overview
@@ -37,10 +43,11 @@ module StoreReport =
         let count name number = if number = 1 then $"1 {name}" else $"{number} {name}s"
 
         let versions =
-            provenance
-            |> List.countBy (fun p ->
-                $"GapLab {p.Version}, {p.Runtime}, {p.Platform}, {p.Device}, {p.SimdBits}-bit vectors")
-            |> List.sortDescending
+            [ for version, number in
+                  provenance
+                  |> List.countBy (fun p ->
+                      $"GapLab {shortVersion p.Version}, {p.Runtime}, {p.Platform}, {p.Device}, {p.SimdBits}-bit vectors")
+                  |> List.sortDescending -> $"""{count "result" number} by {version}.""" ]
 
         let times = provenance |> List.map _.Finished
         let counts = $"""{count "model" artifacts.Length} and {count "evaluation" cells.Length}"""
@@ -51,39 +58,27 @@ module StoreReport =
             |> List.distinct
             |> List.sort
 
+        let data = provenance |> List.map _.Data |> List.distinct |> List.sort
+
         let page =
             page
             |> Page.addText
                 $"{counts} in '{folder}', computed in {Progress.time (TimeSpan.FromSeconds seconds)} in all, from {List.min times:u} to {List.max times:u}."
-            |> Page.addFrame
-                "Computed by"
-                (Frame.ofColumns
-                    [ "version" => [ for version, _ in versions -> version ]
-                      "results" => [ for _, number in versions -> number ] ])
-            |> Page.addFrame
-                "Data"
-                (Frame.ofColumns
-                    [ "data, parts and binarization"
-                      => (provenance |> List.map _.Data |> List.distinct |> List.sort) ])
+            |> Page.addText (String.concat "\n" (versions @ data))
 
         if files.IsEmpty then
             page
         else
             Page.addFrame
                 "Data files"
-                (Frame.ofColumns
-                    [ "file" => List.map fst files; "sha256 of the unpacked bytes" => List.map snd files ])
+                (Frame.ofColumns [ "file" => List.map fst files; "sha256 of the unpacked bytes" => List.map snd files ])
                 page
 
     // ------------------------------------------------------------------------------------------------------------
     // Models
 
     let private lastScore (curve: EpochReport seq) =
-        curve
-        |> Seq.map _.Validation.Elbo
-        |> Seq.filter Double.IsFinite
-        |> Seq.tryLast
-        |> Option.defaultValue nan
+        curve |> Seq.map _.Validation.Elbo |> Seq.filter Double.IsFinite |> Seq.tryLast |> Option.defaultValue nan
 
     let private modelTable (models: StoredModel list) page =
         let cell (read: Artifact -> Cell) =
@@ -92,7 +87,6 @@ module StoreReport =
         let frame =
             withoutEmpty
                 [ "model", [| for model in models -> Text model.Label |]
-                  "data", [| for model in models -> Text model.Data |]
                   "description",
                   [| for model in models ->
                          match model.Artifact with
@@ -106,19 +100,17 @@ module StoreReport =
                   "epochs", cell (fun a -> Integer(int64 a.Outcome.Curve.Count))
                   "selected epoch",
                   cell (fun a ->
-                      if a.Outcome.Curve.Count = 0 then Missing else Integer(int64 a.Outcome.SelectedEpoch))
+                      if a.Outcome.Curve.Count = 0 then
+                          Missing
+                      else
+                          Integer(int64 a.Outcome.SelectedEpoch))
                   "last validation ELBO", cell (fun a -> finite (lastScore a.Outcome.Curve))
                   "seconds", cell (fun a -> Value a.Provenance.WallSeconds)
-                  "GapLab",
-                  cell (fun a ->
-                      match a.Provenance.Version.Split '+' with
-                      | [| version; revision |] when revision.Length > 8 -> Text $"{version}+{revision[..7]}"
-                      | _ -> Text a.Provenance.Version)
+                  "GapLab", cell (fun a -> Text(shortVersion a.Provenance.Version))
                   "", [| for model in models -> mark model.IsOutdated |] ]
 
         page
-        |> Page.addHeading "Models"
-        |> Page.addFrame "In brackets: what tells a model from the others of the same data." frame
+        |> Page.addFrame "In brackets: what tells a model from the others of these data." frame
         |> addNote (models |> List.exists _.IsOutdated) outdatedNote
 
     let private thin (points: 'T array) =
@@ -136,43 +128,41 @@ module StoreReport =
 
     let private curves (models: StoredModel list) page =
         let trained =
-            models |> List.filter (fun model -> model.Artifact |> Option.exists (fun a -> a.Outcome.Curve.Count > 0))
+            models
+            |> List.choose (fun model ->
+                match model.Artifact with
+                | Some artifact when artifact.Outcome.Curve.Count > 0 ->
+                    Some(model, Seq.toArray artifact.Outcome.Curve)
+                | _ -> None)
 
-        let add page (data, models: StoredModel list) =
-            let shown =
-                models
-                |> List.sortByDescending (fun model ->
-                    let score = lastScore model.Artifact.Value.Outcome.Curve
-                    if Double.IsFinite score then score else Double.NegativeInfinity)
-                |> List.truncate mostLines
-                |> List.sortBy _.Number
+        let shown =
+            trained
+            |> List.sortByDescending (fun (_, curve) ->
+                let score = lastScore curve
+                if Double.IsFinite score then score else Double.NegativeInfinity)
+            |> List.truncate mostLines
+            |> List.sortBy (fun (model, _) -> model.Number)
 
-            let chart (quantity, read: EpochReport -> float) =
-                let lines =
-                    [ for model in shown do
-                          let curve = Seq.toArray model.Artifact.Value.Outcome.Curve
+        let chart (quantity, read: EpochReport -> float) =
+            match shown |> List.filter (snd >> Array.exists (read >> Double.IsFinite)) with
+            | [] -> None
+            | some ->
+                Chart.Combine
+                    [ for model, curve in some do
+                          Chart.Line([ for report in thin curve -> report.Epoch, read report ], Name = model.ShortLabel) ]
+                |> Chart.WithTitle quantity
+                |> Chart.WithXTitle "epoch"
+                |> Chart.WithYTitle "nats"
+                |> Some
 
-                          if curve |> Array.exists (read >> Double.IsFinite) then
-                              Chart.Line(
-                                  [ for report in thin curve -> report.Epoch, read report ],
-                                  Name = model.ShortLabel
-                              ) ]
-
-                if lines.IsEmpty then
-                    None
-                else
-                    Chart.Combine lines
-                    |> Chart.WithTitle quantity
-                    |> Chart.WithXTitle "epoch"
-                    |> Chart.WithYTitle "nats"
-                    |> Some
-
+        match List.choose chart quantities with
+        | [] -> page
+        | charts ->
             page
-            |> Page.addHeading $"Training on {data}"
-            |> addNote (shown.Length < models.Length) $"The {shown.Length} of {models.Length} models with the best last validation ELBO."
-            |> Page.addCharts (List.choose chart quantities)
-
-        List.fold add page (modelsOfData trained)
+            |> addNote
+                (shown.Length < trained.Length)
+                $"Training of the {shown.Length} models, of {trained.Length}, with the best last validation ELBO:"
+            |> Page.addCharts charts
 
     // ------------------------------------------------------------------------------------------------------------
     // Evaluations
@@ -187,6 +177,9 @@ module StoreReport =
         | Some seed -> Cell.ofObject "A seed" seed
         | None -> Missing
 
+    /// A scalar of such a name is the standard error of the one without it.
+    let private errorSuffix = "Error"
+
     /// Scalars that belong to a numbered series, such as those of latent dimensions, are not shown one by one.
     let private isNumbered (name: string) =
         let dot = name.LastIndexOf '.'
@@ -194,7 +187,8 @@ module StoreReport =
 
     /// The settings of a measure that vary among cells: their names.
     let private varying (cells: MeasuredCell list) =
-        let settings = cells |> List.map (fun cell -> Map.ofList (SpecText.settings (SpecText.find "measure" cell.Spec)))
+        let settings =
+            cells |> List.map (fun cell -> Map.ofList (SpecText.settings (SpecText.find "measure" cell.Spec)))
 
         [ for given in settings do
               yield! Map.keys given ]
@@ -205,23 +199,26 @@ module StoreReport =
         [ for name in names ->
               name,
               [| for cell in cells ->
-                     match
-                         SpecText.settings (SpecText.find "measure" cell.Spec)
-                         |> List.tryFind (fst >> (=) name)
-                     with
+                     match SpecText.settings (SpecText.find "measure" cell.Spec) |> List.tryFind (fst >> (=) name) with
                      | Some(_, value) -> Text value
                      | None -> Missing |] ]
 
     let private evaluationTables (modelOf: MeasuredCell -> StoredModel option) (cells: MeasuredCell list) page =
-        let add page (cells: MeasuredCell list) =
+        let add (cells: MeasuredCell list) page =
             let varying = varying cells
-            let columns = cells |> List.collect (fun cell -> [ for column in cell.Columns -> column.Name ]) |> List.distinct
+
+            let columns =
+                cells |> List.collect (fun cell -> [ for column in cell.Columns -> column.Name ]) |> List.distinct
 
             let scalars =
                 cells
                 |> List.collect (fun cell -> [ for scalar in cell.Scalars -> scalar.Key ])
                 |> List.distinct
                 |> List.filter (isNumbered >> not)
+
+            let isError (scalar: string) =
+                scalar.EndsWith(errorSuffix, StringComparison.Ordinal)
+                && List.contains (scalar.Substring(0, scalar.Length - errorSuffix.Length)) scalars
 
             let summary (column: string) (cell: MeasuredCell) =
                 match cell.Columns |> Seq.tryFind (fun summary -> summary.Name = column) with
@@ -237,44 +234,47 @@ module StoreReport =
 
             let frame =
                 withoutEmpty
-                    [ yield "model", ofCells (fun cell ->
-                          match modelOf cell with
-                          | Some model -> Text model.Label
-                          | None -> Text "?")
-                      yield "data", ofCells (fun cell -> Text(SpecText.data (SpecText.find "artifact" cell.Spec)))
+                    [ yield
+                          "model",
+                          ofCells (fun cell ->
+                              match modelOf cell with
+                              | Some model -> Text model.Label
+                              | None -> Text "?")
                       yield "split", ofCells (fun cell -> Text(SpecText.text "split" cell.Spec))
                       yield "points", ofCells (fun cell -> points cell.Spec)
                       yield "seed", ofCells (fun cell -> seedOf cell.Spec)
                       yield! settingColumns varying cells
                       for column in columns do
                           yield column, ofCells (summary column)
-                      for scalar in scalars do
+                      for scalar in List.filter (isError >> not) scalars do
                           // A scalar may have the name of a column; it is then another estimate of the same.
                           let name = if List.contains scalar columns then $"{scalar} (whole set)" else scalar
 
-                          yield name, ofCells (fun cell ->
-                              match cell.Scalars.TryGetValue scalar with
-                              | true, value -> finite value
-                              | _ -> Missing)
+                          yield
+                              name,
+                              ofCells (fun cell ->
+                                  match
+                                      cell.Scalars.TryGetValue scalar, cell.Scalars.TryGetValue(scalar + errorSuffix)
+                                  with
+                                  | (true, value), (true, error) -> Estimate(value, error)
+                                  | (true, value), _ -> finite value
+                                  | _ -> Missing)
                       yield "", [| for outdated in outdated -> mark outdated |] ]
 
-            let common = SpecText.describe (fun name -> not (List.contains name varying)) (SpecText.find "measure" cells.Head.Spec)
+            let common =
+                SpecText.describe
+                    (fun name -> not (List.contains name varying))
+                    (SpecText.find "measure" cells.Head.Spec)
 
-            page
-            |> Page.addFrame common frame
-            |> addNote (List.contains true outdated) outdatedNote
+            page |> Page.addFrame common frame |> addNote (List.contains true outdated) outdatedNote
 
-        let page =
+        match cells |> List.groupBy (fun cell -> SpecText.text "name" (SpecText.find "measure" cell.Spec)) with
+        | [] -> page
+        | measures ->
             page
-            |> Page.addHeading "Evaluations"
             |> Page.addText
-                "Averages over the points. ± is the Monte-Carlo standard error for these points where every value has one, else the standard error over points."
-
-        cells
-        |> List.groupBy (fun cell -> SpecText.text "name" (SpecText.find "measure" cell.Spec))
-        |> List.sortBy fst
-        |> List.map snd
-        |> List.fold add page
+                "All evaluations, averaged over the points. ± is the Monte-Carlo standard error for these points where every value has one, else the standard error over points."
+            |> List.foldBack add (measures |> List.sortByDescending fst |> List.map snd)
 
     /// The chart of the latent dimensions of models whose posterior diagnostics are there.
     let private diagnostics (modelOf: MeasuredCell -> StoredModel option) (cells: MeasuredCell list) page =
@@ -290,7 +290,7 @@ module StoreReport =
         if lines.IsEmpty then
             page
         else
-            page |> Page.addHeading "Latent dimensions" |> Page.addChart (DiagnosticsSweep.chart lines)
+            Page.addChart (DiagnosticsSweep.chart lines) page
 
     /// A page of all that a store holds. A GapLabException says so if it holds nothing.
     let page (store: ResultStore) (progress: float -> unit) : Page =
@@ -299,7 +299,6 @@ module StoreReport =
         if artifacts.IsEmpty && cells.IsEmpty then
             Cli.fail $"There are no results in '{store.Folder}': name the folder of a script's results with --results."
 
-        progress 0.1
         let models = StoredModels.ofStore artifacts cells
         let byKey = models |> List.map (fun model -> model.Key, model) |> dict
 
@@ -318,10 +317,25 @@ module StoreReport =
 
         let cells = List.sortBy order cells
 
-        Page.create "Results"
-        |> overview store.Folder models cells
-        |> modelTable models
-        |> curves models
-        |> StoredGaps.add modelOf cells progress
-        |> diagnostics modelOf cells
-        |> evaluationTables modelOf cells
+        let sections =
+            [ for data, models in models |> List.groupBy _.Data do
+                  let keys = models |> List.map _.Key |> set
+
+                  data,
+                  models,
+                  cells
+                  |> List.filter (fun cell -> modelOf cell |> Option.exists (fun model -> keys.Contains model.Key)) ]
+
+        let addSection page (number, (data: string, models, cells)) =
+            let part = 1. / float sections.Length
+
+            page
+            |> Page.addHeading data
+            |> modelTable models
+            |> curves models
+            |> StoredGaps.add modelOf cells (fun fraction -> progress (part * (float number + fraction)))
+            |> diagnostics modelOf cells
+            |> evaluationTables modelOf cells
+
+        let page = Page.create "Results" |> overview store.Folder models cells
+        List.fold addSection page (List.indexed sections)

@@ -32,10 +32,11 @@ module StoredGaps =
     /// What tells the searches for q* and the AIS runs of rows apart.
     let private settingsOf (triple: MeasuredCell list) =
         [ for role, cell in List.zip [ "q"; "q*"; "AIS" ] triple do
-              for name, value in SpecText.settings (SpecText.find "settings" (measureOf cell)) -> $"{role} {name}", value ]
+              for name, value in SpecText.settings (SpecText.find "settings" (measureOf cell)) ->
+                  $"{role} {name}", value ]
         |> Map.ofList
 
-    let private scatter (title: string) (rows: (string * Measurement) list) =
+    let private scatter (rows: (string * Measurement) list) =
         Chart.Combine
             [ for label, m in List.truncate mostSeries rows do
                   let logMarginal, optimal, inferred = m.Gaps.LogMarginal.Values, m.Optimal.Values, m.Inferred.Values
@@ -44,12 +45,12 @@ module StoredGaps =
                       [ for i in 0 .. m.Points - 1 -> logMarginal[i] - optimal[i], optimal[i] - inferred[i] ],
                       Name = label
                   ) ]
-        |> Chart.WithTitle title
+        |> Chart.WithTitle "Gaps of each datapoint"
         |> Chart.WithXTitle "approximation gap, nats"
         |> Chart.WithYTitle "amortization gap, nats"
 
-    /// Adds to a page a table of gaps, and the two gaps of single datapoints against each other, one chart for each data set. Only here are the numbers
-    /// of single datapoints read.
+    /// Adds to a page the gaps that results on the same data make up: a table, and the two gaps of single datapoints against each other. Only here are the
+    /// numbers of single datapoints read.
     let add
         (modelOf: MeasuredCell -> StoredModel option)
         (cells: MeasuredCell list)
@@ -71,15 +72,25 @@ module StoredGaps =
                 progress (float i / float found.Length)
                 triple, measured triple)
 
-        let rows = [ for triple, result in results do match result with Ok m -> triple, m | Error _ -> () ]
-        let problems = [ for _, result in results do match result with Error problem -> problem | Ok _ -> () ] |> List.distinct
+        let rows =
+            [ for triple, result in results do
+                  match result with
+                  | Ok m -> triple, m
+                  | Error _ -> () ]
+
+        let problems =
+            [ for _, result in results do
+                  match result with
+                  | Error problem -> problem
+                  | Ok _ -> () ]
+            |> List.distinct
 
         let warned page = problems |> List.fold (fun page problem -> Page.addText problem page) page
 
         if results.IsEmpty then
             page
         elif rows.IsEmpty then
-            page |> Page.addHeading "Gaps" |> warned
+            warned page
         else
             let settings = rows |> List.map (fst >> settingsOf)
             let names = settings |> List.collect (Map.keys >> List.ofSeq) |> List.distinct
@@ -94,7 +105,6 @@ module StoredGaps =
             let frame =
                 Frame.ofColumns
                     [ yield "model" => [ for triple, _ in rows -> label triple ]
-                      yield "data" => [ for triple, _ in rows -> model triple |> Option.map _.Data ]
                       yield "split" => [ for triple, _ in rows -> split triple ]
                       yield "points" => [ for _, m in rows -> m.Points ]
                       for name in varying do
@@ -106,20 +116,14 @@ module StoredGaps =
                       yield "amortization" => [ for _, m in rows -> m.Gaps.Amortization ]
                       yield "inference" => [ for _, m in rows -> m.Gaps.Inference ] ]
 
-            let charts =
-                rows
-                |> List.groupBy (fun (triple, _) -> model triple |> Option.map _.Data |> Option.defaultValue "?")
-                |> List.map (fun (data, rows) ->
-                    scatter
-                        $"Gaps of each datapoint, {data}"
-                        [ for triple, m in rows ->
-                              let short = model triple |> Option.map _.ShortLabel |> Option.defaultValue "?"
-                              $"{short}, {split triple}", m ])
+            let series =
+                [ for triple, m in rows ->
+                      let short = model triple |> Option.map _.ShortLabel |> Option.defaultValue "?"
+                      $"{short}, {split triple}", m ]
 
             page
-            |> Page.addHeading "Gaps"
             |> Page.addText
-                "Of every model for which q, q* and AIS were measured at the same points, in nats. ± is the Monte-Carlo standard error, [ ] the 95 % bootstrap interval over points. log p̂ is the larger of the averages of IWAE of q* and AIS."
+                "Gaps of every model for which q, q* and AIS were measured at the same points, in nats. ± is the Monte-Carlo standard error, [ ] the 95 % bootstrap interval over points. log p̂ is the larger of the averages of IWAE of q* and AIS."
             |> Page.addFrame "" frame
             |> warned
-            |> Page.addCharts charts
+            |> Page.addChart (scatter series)

@@ -22,7 +22,10 @@ type StoredModel =
 
     /// How tables name it: "2 (seed 2)".
     member model.Label =
-        if model.Difference = "" then $"{model.Number}" else $"{model.Number} ({model.Difference})"
+        if model.Difference = "" then
+            $"{model.Number}"
+        else
+            $"{model.Number} ({model.Difference})"
 
     /// How it is named where little room is.
     member model.ShortLabel = $"model {model.Number}"
@@ -35,8 +38,7 @@ module StoredModels =
         let names = specs |> List.collect SpecText.settings |> List.map fst |> List.distinct
 
         let telling =
-            names
-            |> List.filter (fun name -> settings |> List.distinctBy (Map.tryFind name) |> List.length > 1)
+            names |> List.filter (fun name -> settings |> List.distinctBy (Map.tryFind name) |> List.length > 1)
 
         [ for given in settings ->
               [ for name in telling do
@@ -73,7 +75,9 @@ module StoredModels =
                     key)
 
             let differences = differences [ for _, spec, _ in sorted -> spec ]
-            [ for (key, spec, artifact), difference in List.zip sorted differences -> data, key, spec, artifact, difference ])
+
+            [ for (key, spec, artifact), difference in List.zip sorted differences ->
+                  data, key, spec, artifact, difference ])
         |> List.mapi (fun i (data, key, spec, artifact, difference) ->
             { Key = key
               Spec = spec

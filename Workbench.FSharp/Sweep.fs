@@ -3,7 +3,8 @@ namespace GapLab.Workbench
 open GapLab.Experiments
 
 /// What the options --dataset, --model, --family, --method and --seed say of one model.
-type ModelName = { Dataset: string; Model: string; Family: string; Method: string; Seed: uint64 }
+type ModelName =
+    { Dataset: string; Model: string; Family: string; Method: string; Seed: uint64 }
 
 /// The rows of a sweep as they are shown.
 type SweepTable =
@@ -35,7 +36,11 @@ module Sweep =
                                 Inference = Parts.inference settings.Hidden method }
 
                           for seed in session.Seeds do
-                              { Dataset = dataset; Model = model; Family = family; Method = method; Seed = seed },
+                              { Dataset = dataset
+                                Model = model
+                                Family = family
+                                Method = method
+                                Seed = seed },
                               Suboptimality.trainSpecOf parts settings dataset seed ]
 
     /// The names of models by what tells them apart: "model linear, seed 2".
@@ -47,8 +52,7 @@ module Sweep =
               "method", _.Method
               "seed", (fun name -> string name.Seed) ]
 
-        let telling =
-            fields |> List.filter (fun (_, value) -> names |> List.distinctBy value |> List.length > 1)
+        let telling = fields |> List.filter (fun (_, value) -> names |> List.distinctBy value |> List.length > 1)
 
         [ for name in names ->
               match telling with

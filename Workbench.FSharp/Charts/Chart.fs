@@ -210,7 +210,9 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
     static member WithLogX(chart: Chart) : Chart = chart.With([ "xaxis"; "type" ], Figure.string "log")
 
     /// A logarithmic y axis; numbers that are not positive are left out.
-    static member WithLogY(chart: Chart) : Chart = chart.With([ "yaxis"; "type" ], Figure.string "log")
+    static member WithLogY(chart: Chart) : Chart =
+        // More ticks than these would run into each other.
+        chart.With([ "yaxis"; "type" ], Figure.string "log").With([ "yaxis"; "nticks" ], Figure.integer 6)
 
     // ------------------------------------------------------------------------------------------------------------
     // The figure

@@ -21,14 +21,18 @@ p { margin: .6rem 0; max-width: 46rem; white-space: pre-line; }
 .figure { flex: 1 1 24rem; min-width: 0; }
 .figure.sized { flex: 0 0 auto; }
 .frame { margin: 1.2rem 0; overflow-x: auto; }
-table { border-collapse: collapse; font-size: .94rem; font-variant-numeric: tabular-nums; }
+table { width: max-content; border-collapse: collapse; font-size: .94rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: top; text-align: left; color: var(--faint); padding-bottom: .4rem; }
 thead { border-top: 2px solid var(--text); border-bottom: 1px solid var(--text); }
 tbody { border-bottom: 2px solid var(--text); }
+caption { max-width: 46rem; }
+td { max-width: 18rem; overflow-wrap: break-word; }
+thead th { max-width: 8rem; vertical-align: bottom; }
 th, td { padding: .3rem .9rem; text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 tbody tr:nth-child(even) { background: var(--stripe); }
-.number { text-align: right; white-space: nowrap; }
+.number { text-align: right; }
+td.number { white-space: nowrap; }
 body.bare main { max-width: none; padding: 0; }
 body.bare .figures { margin: 0; }
 """
