@@ -38,7 +38,6 @@ type Interruption() =
 
     interface IDisposable with
         member _.Dispose() =
+            // The source stays: a thread that watches for another reason to stop may still use it.
             for registration in registrations do
                 registration.Dispose()
-
-            source.Dispose()

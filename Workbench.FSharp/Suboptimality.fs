@@ -276,6 +276,13 @@ module Suboptimality =
 
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
+        for settings, artifact, split in wanted do
+            let available = (session.Data artifact.Data).[split].Count
+
+            if settings.Points > available then
+                Cli.fail
+                    $"'{artifact.Data.Name}' has {available} {split.ToString().ToLowerInvariant()} points, but {settings.Points} are to be evaluated; use a preset with fewer."
+
         let evaluations = [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
 
         let mutable cells = session.Evaluate(List.concat evaluations)
@@ -292,7 +299,11 @@ module Suboptimality =
         (specs: TrainSpec list)
         (measurements: Measurement list)
         =
-        let artifact = session.Store.FindArtifact specs.Head
+        let description =
+            match session.Store.FindArtifact specs.Head with
+            | null -> "a model that is no longer stored"
+            | artifact -> artifact.Description
+
         let data = session.Data specs.Head.Data
         let provenance = measurements |> List.collect _.Provenance
         let level = 100. * measurements.Head.Gaps.Level
@@ -314,7 +325,7 @@ module Suboptimality =
             |> List.distinct
             |> String.concat "; "
 
-        [ $"Preset {session.Preset}, {seeds}; {artifact.Description}; trained on {data.Train.Count} images of {data.Train.Description}."
+        [ $"Preset {session.Preset}, {seeds}; {description}; trained on {data.Train.Count} images of {data.Train.Description}."
           $"{settings.Points} random training and test points, the same for every seed. {errors}"
           "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
           "The published numbers are the paper's, of its training points. Local steps: mean, and how many points met the stopping rule."
