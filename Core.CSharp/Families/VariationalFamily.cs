@@ -1,6 +1,8 @@
+using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Models;
 using GapLab.Networks;
+using GapLab.Tensors;
 
 namespace GapLab.Families;
 
@@ -30,6 +32,11 @@ public abstract class VariationalFamily(ParameterSet shared)
     /// <summary>The λ at which optimisation of single datapoints starts: q as close to N(0, I) as the family can be.</summary>
     /// <param name="count">The number of datapoints.</param>
     public abstract LocalParameters InitialLocalParameters(int count);
+
+    /// <summary>λ of zeros: where its blocks are means and log-scales, a standard normal.</summary>
+    /// <param name="count">The number of datapoints.</param>
+    protected LocalParameters ZeroParameters(int count) =>
+        new([.. LocalBlocks.Select(block => Tensor.Filled(Shared.Device, new Shape(count, block.Size), 0))]);
 
     /// <summary>The same family with other shared parameter values.</summary>
     /// <param name="shared">Values for the same names.</param>
