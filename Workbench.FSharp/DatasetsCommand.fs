@@ -188,6 +188,7 @@ module DatasetsCommand =
 
         for entry in entriesOf names do
             let found = present folders entry
+            let badBefore = bad
 
             for file, path in found do
                 match FileCheck.Of(path, file) with
@@ -201,7 +202,7 @@ module DatasetsCommand =
 
             if List.contains entry.Name names && found.IsEmpty then
                 complain $"{entry.Name}: not here; run 'dotnet fsi {script} fetch {entry.Name}'."
-            else
+            elif bad = badBefore then
                 printfn "%s: %s" entry.Name (state folders entry)
 
         if bad > 0 then 1 else 0
