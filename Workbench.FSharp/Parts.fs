@@ -58,6 +58,10 @@ module Parts =
     /// A family by its name.
     let family (name: string) = find "family" families name
 
+    /// Whether a family has networks of its own, whose search for q* takes smaller steps. Families of scripts are taken to have none.
+    let hasNetworks (family: Component) =
+        List.contains family.Name [ for name in [ "flow"; "iaf" ] -> (find "family" families name).Name ]
+
     /// An inference method by its name, with an encoder of given hidden layers.
     let inference (encoder: int list) (name: string) =
         find "inference method" [ "amortized", Amortized.Choice(List.toArray encoder, Activation.Elu) ] name

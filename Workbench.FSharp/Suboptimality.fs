@@ -7,6 +7,7 @@ open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Optimization
+open GapLab.Specification
 open GapLab.Tensors
 
 /// The settings of the experiments of "Inference Suboptimality in Variational Autoencoders" (Cremer et al. 2018).
@@ -32,7 +33,10 @@ type SuboptimalitySettings =
         Distributions: int
         LeapfrogSteps: int
         LocalSamples: int
+        /// The step size of the search for q* in families without networks.
         LocalStepSize: float
+        /// The step size in families with networks, such as flows; with larger ones their variances collapse.
+        FlowStepSize: float
         /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
         LocalSteps: int
         /// Families, by their names, whose q* is searched beside that of the family a model was trained with.
@@ -84,6 +88,7 @@ module Suboptimality =
           LeapfrogSteps = 10
           LocalSamples = 100
           LocalStepSize = 1e-3
+          FlowStepSize = 1e-3
           LocalSteps = LocalOptimizerOptions().MaximumSteps
           OtherFamilies = []
           Bounds = [] }
@@ -112,7 +117,8 @@ module Suboptimality =
             Chains = 10
             Distributions = 100
             LocalSamples = 10
-            LocalStepSize = 1e-2 }
+            LocalStepSize = 1e-2
+            LocalSteps = 3000 }
 
     let private presets = [ "smoke", smoke; "small", small; "paper", paper ]
 
@@ -160,6 +166,7 @@ module Suboptimality =
           "leapfrog steps", string settings.LeapfrogSteps
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
+          "local step size of flows", $"{settings.FlowStepSize}"
           "limit on local steps", string settings.LocalSteps
           "further bounds",
           (match settings.Bounds with
@@ -229,11 +236,17 @@ module Suboptimality =
 
         specs
 
-    /// How q* is searched.
-    let localOptions (settings: SuboptimalitySettings) =
+    /// How q* is searched in a family.
+    let localOptions (settings: SuboptimalitySettings) (family: Component) =
+        let stepSize =
+            if Parts.hasNetworks family then
+                settings.FlowStepSize
+            else
+                settings.LocalStepSize
+
         LocalOptimizerOptions(
             Samples = settings.LocalSamples,
-            Adam = AdamOptions(LearningRate = settings.LocalStepSize),
+            Adam = AdamOptions(LearningRate = stepSize),
             MaximumSteps = settings.LocalSteps
         )
 
@@ -241,10 +254,11 @@ module Suboptimality =
     let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
         let measures: Measure list =
             [ InferredBounds settings.ImportanceSamples
-              OptimalBounds(localOptions settings, settings.ImportanceSamples)
+              OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples)
               AnnealedBound(aisOptions settings)
               for name in settings.OtherFamilies do
-                  OptimalBounds(localOptions settings, settings.ImportanceSamples, Parts.family name)
+                  let family = Parts.family name
+                  OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
               yield! List.map snd settings.Bounds ]
 
         [ for measure in measures ->
