@@ -39,6 +39,8 @@ type SuboptimalitySettings =
         FlowStepSize: float
         /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
         LocalSteps: int
+        /// The same for families with networks.
+        FlowSteps: int
         /// Families, by their names, whose q* is searched beside that of the family a model was trained with.
         OtherFamilies: string list
         /// Further lower bounds on log p(x), each with its name: they are reported, and compete with IWAE and AIS for log p̂.
@@ -90,6 +92,7 @@ module Suboptimality =
           LocalStepSize = 1e-3
           FlowStepSize = 1e-3
           LocalSteps = LocalOptimizerOptions().MaximumSteps
+          FlowSteps = LocalOptimizerOptions().MaximumSteps
           OtherFamilies = []
           Bounds = [] }
 
@@ -118,7 +121,7 @@ module Suboptimality =
             Distributions = 100
             LocalSamples = 10
             LocalStepSize = 1e-2
-            LocalSteps = 3000 }
+            FlowSteps = 500 }
 
     let private presets = [ "smoke", smoke; "small", small; "paper", paper ]
 
@@ -168,6 +171,7 @@ module Suboptimality =
           "local step size", $"{settings.LocalStepSize}"
           "local step size of flows", $"{settings.FlowStepSize}"
           "limit on local steps", string settings.LocalSteps
+          "limit on local steps of flows", string settings.FlowSteps
           "further bounds",
           (match settings.Bounds with
            | [] -> "none"
@@ -238,16 +242,16 @@ module Suboptimality =
 
     /// How q* is searched in a family.
     let localOptions (settings: SuboptimalitySettings) (family: Component) =
-        let stepSize =
+        let stepSize, steps =
             if Parts.hasNetworks family then
-                settings.FlowStepSize
+                settings.FlowStepSize, settings.FlowSteps
             else
-                settings.LocalStepSize
+                settings.LocalStepSize, settings.LocalSteps
 
         LocalOptimizerOptions(
             Samples = settings.LocalSamples,
             Adam = AdamOptions(LearningRate = stepSize),
-            MaximumSteps = settings.LocalSteps
+            MaximumSteps = steps
         )
 
     /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families and the further bounds, in this order.

@@ -11,7 +11,7 @@ open GapLab.Tests.Models.ModelFixtures
 open GapLab.Tests.Scripts.ScriptRunner
 
 let private arguments store =
-    [ "fsi"; "Scripts/table2.fsx"; "--preset"; "smoke"; "--results"; store; "--checkpoint-minutes"; "0.002" ]
+    [ "fsi"; "Scripts/gaps.fsx"; "--preset"; "smoke"; "--results"; store; "--checkpoint-minutes"; "0.002" ]
 
 /// Runs the script until it ends or `stop`, which is asked every few milliseconds, says so; then kills it with all its children. Returns whether it
 /// has ended by itself.
