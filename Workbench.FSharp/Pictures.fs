@@ -9,6 +9,7 @@ open GapLab.Distributions
 open GapLab.Experiments
 open GapLab.Families
 open GapLab.Inference
+open GapLab.Models
 open GapLab.Tensors
 
 /// How the numbers of a data set become images.
@@ -90,8 +91,8 @@ module Pictures =
     let private averagedSamples = 1000
 
     /// E_q[z]: exact for a Gaussian of one level, else the average of samples, level by level.
-    let private meanOf (vae: Vae) x lambda stream =
-        let sample (count: int) = vae.Family.Sample(lambda, vae.Model, Noise(x, stream, count))
+    let private meanOf (model: GenerativeModel) (family: VariationalFamily) x lambda stream =
+        let sample (count: int) = family.Sample(lambda, model, Noise(x, stream, count))
 
         match (sample 1).Conditionals with
         | null -> None
@@ -125,28 +126,22 @@ module Pictures =
                     progress,
                     cancellation
                 )
-                .Lambda
 
-        let elbo (lambda: LocalParameters) fork =
-            ImportanceSampler(settings.ImportanceSamples)
-                .Estimate(
-                    vae.Model,
-                    vae.Family,
-                    x,
-                    lambda,
-                    RandomStream(seed, RandomPurpose.Importance).Fork fork,
-                    null,
-                    cancellation
-                )
-                .Elbo
+        let sampler = ImportanceSampler settings.ImportanceSamples
+        let noise fork = RandomStream(seed, RandomPurpose.Importance).Fork fork
 
-        let image lambda =
-            let z = meanOf vae x lambda (RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL)
+        let image family (x: Observations) lambda =
+            let z = meanOf vae.Model family x lambda (RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL)
             vae.Model.Output(z, x).Mean.ToArray()
 
         { Datapoints = x.Indices.ToArray()
           Originals = valuesOf x
-          Inferred = image inferred
-          InferredElbo = elbo inferred 1UL
-          Optimal = image optimal
-          OptimalElbo = elbo optimal 2UL }
+          Inferred = image vae.Family x inferred
+          InferredElbo = sampler.Estimate(vae.Model, vae.Family, x, inferred, noise 1UL, null, cancellation).Elbo
+          Optimal =
+            // Every datapoint has a family of its own: its networks, where there are any, are part of q*.
+            Array.concat
+                [ for row in 0 .. x.Count - 1 ->
+                      let only = [| row |]
+                      image optimal.Families[row] (x.Select(ReadOnlySpan only)) (optimal.Lambda.Select(ReadOnlySpan only)) ]
+          OptimalElbo = sampler.Estimate(vae.Model, optimal, x, noise 2UL, null, cancellation).Elbo }

@@ -13,7 +13,7 @@ open GapLab.Tests
 open GapLab.Tests.Families.FamilyFixtures
 open GapLab.Tests.Models.ModelFixtures
 
-let private vectors device (s: RandomStream) sizes = normals device s 1.0 sizes
+let private vectors device (s: RandomStream) sizes = normals device s 0.5 sizes
 
 [<Property(MaxTest = 40)>]
 let ``log|det| is that of the numeric Jacobian of (z, v)`` (seed: uint64) =
