@@ -158,7 +158,7 @@ public sealed class AuxiliaryFlow : VariationalFamily
     /// <param name="lambda">λ of B datapoints.</param>
     /// <param name="z">Points [B, S, n].</param>
     /// <param name="noise">The noise of B datapoints and K samples; every point has its own.</param>
-    /// <returns>[B, S] in nats, float64. Memory: B · K · S samples.</returns>
+    /// <returns>[B, S] in nats, float64; not a number at points so far out that the inverse overflows. Memory: B · K · S samples.</returns>
     public Tensor LogMarginal(LocalParameters lambda, Tensor z, Noise noise)
     {
         int b = z.Shape[0], s = z.Shape[1], k = noise.Samples;

@@ -13,7 +13,7 @@ open GapLab.Tests
 open GapLab.Tests.Families.FamilyFixtures
 open GapLab.Tests.Models.ModelFixtures
 
-let private vectors device (s: RandomStream) sizes = normals device s 1.0 sizes
+let private vectors device (s: RandomStream) sizes = normals device s 0.5 sizes
 
 [<Property(MaxTest = 40)>]
 let ``log|det| is that of the numeric Jacobian of (z, v)`` (seed: uint64) =
@@ -117,7 +117,7 @@ let ``the marginal density integrates to 1 over the plane`` () =
                 scale = FlowScale.CentredSigmoid(),
                 standardAuxiliary = standardAuxiliary
             )
-            |> perturbed (stream 8UL) 0.2
+            |> perturbed (stream 8UL) 0.1
 
         let lambda = sameLambda reference 1 [| 0.3; -0.4 |] [| 0.8; 1.3 |]
         let z = Tensor.Create(reference, Shape(1, points * points, 2), ReadOnlySpan grid)
@@ -126,7 +126,7 @@ let ``the marginal density integrates to 1 over the plane`` () =
             flow.LogMarginal(lambda, z, Noise(observe reference [| [| 0.0 |] |], stream 7UL, k)).ToArray()
 
         // The Monte-Carlo errors of the 5,041 points are independent.
-        Checks.near 5e-3 1.0 (step * step * Array.sumBy exp logQ)
+        Checks.near 1e-2 1.0 (step * step * Array.sumBy exp logQ)
 
 [<Test>]
 let ``the marginal density of the identity is the normal density`` () =

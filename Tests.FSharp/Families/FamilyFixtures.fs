@@ -13,12 +13,13 @@ open GapLab.Tests.Models.ModelFixtures
 let normals (device: Device) (s: RandomStream) scale (sizes: int[]) =
     Tensor.Create(device, Shape sizes, Array.init (Array.fold (*) 1 sizes) (fun i -> scale * s.Normal(int64 i)))
 
-/// Moves all shared parameters by random numbers: biases start at zero, and nothing should be special.
+/// Shrinks all shared parameters and moves them by random numbers: biases start at zero, and nothing should be special. What is left is small enough
+/// for compositions of several steps to stay in the range where finite differences mean something.
 let perturbed (s: RandomStream) scale (family: #VariationalFamily) =
     use _scope = MemoryScope.Enter(record = false)
 
     family.Shared
-    |> Seq.iteri (fun i p -> p.Assign(p + normals p.Device (s.At(1000 + i)) scale (p.Shape.Span.ToArray())))
+    |> Seq.iteri (fun i p -> p.Assign(0.3 * p + normals p.Device (s.At(1000 + i)) scale (p.Shape.Span.ToArray())))
 
     family
 
@@ -38,7 +39,7 @@ let randomFlow device size (s: RandomStream) =
         scale = scales[s.Below(scales.Length, 3)],
         standardAuxiliary = (s.Below(2, 4) = 0)
     )
-    |> perturbed s 0.3
+    |> perturbed s 0.1
 
 /// A small inverse autoregressive flow, likewise.
 let randomIaf device size (s: RandomStream) =
@@ -52,7 +53,7 @@ let randomIaf device size (s: RandomStream) =
         scale = scales[s.Below(scales.Length, 3)],
         hasContext = (s.Below(2, 4) = 0)
     )
-    |> perturbed s 0.3
+    |> perturbed s 0.1
 
 /// All families by name, made for a latent size from a stream.
 let families: (string * (Device -> int -> RandomStream -> VariationalFamily)) list =
@@ -78,6 +79,6 @@ let jacobian (f: float[] -> float[]) (x: float[]) =
 
     Matrix<float>.Build.DenseOfColumns(Seq.map Seq.ofArray columns)
 
-/// The weighted ELBO of a batch, with the sampled form.
+/// The ELBO of a batch, with the sampled form.
 let sampledElbo model family x noise lambda =
     ElboObjective(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Sampled).Value lambda
