@@ -1,5 +1,6 @@
 namespace GapLab.Workbench
 
+open System
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
@@ -53,6 +54,8 @@ type Measurement =
         Gaps: Gaps
         LocalSteps: int array
         LocallyConverged: int
+        /// Reasons not to trust the bounds on log p(x), as sentences that name the datapoints; none if none were found.
+        Findings: string list
         /// Where the numbers come from, one for each measure.
         Provenance: Provenance list
         /// Whether another revision of the code gave some of the numbers.
@@ -244,6 +247,21 @@ module Suboptimality =
                   Seed = artifact.Seed
               ) ]
 
+    /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
+    let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
+        let points =
+            // A description in a store may lack it.
+            match string ais.Spec["split"] with
+            | "train" -> "training points"
+            | "" -> "points"
+            | split -> $"{split} points"
+
+        let named = [| for name, bound in bounds -> struct (name, bound) |]
+
+        [ yield! MarginalCheck.Disagreements(ReadOnlySpan named)
+          yield! MarginalCheck.Acceptance("AIS", ReadOnlySpan(ais.Values "acceptance")) ]
+        |> List.map (fun finding -> $"Caution, {points} of seed {seed}: {finding}")
+
     /// The gaps from the results of `evaluations`.
     let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
@@ -270,6 +288,7 @@ module Suboptimality =
                 )
               LocalSteps = optimal.Values "steps" |> Array.map int
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
+              Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
               Provenance = cells |> List.map _.Provenance
               IsStale = cells |> List.exists _.IsStale }
         | _ -> invalidArg (nameof cells) "Three results at least are expected."
@@ -319,6 +338,7 @@ module Suboptimality =
           "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
           "The published numbers are the paper's, of its training points. Local steps: mean, and how many points met the stopping rule."
           "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
+          yield! measurements |> List.collect _.Findings
           $"Training and local optimisation evaluate the KL analytically. AIS: {aisNote settings}. {versions}."
           data.Set.Provenance
           for file in data.Set.Files do
