@@ -25,8 +25,7 @@ let private frozen distributions chains = options distributions chains StepSizeM
 
 /// Samples z [count, 1, n].
 let private latents device (z: float[][]) =
-    Latents
-        [| Tensor.Create(device, Shape(z.Length, 1, z[0].Length), ReadOnlySpan(Array.concat z)) |]
+    Latents [| Tensor.Create(device, Shape(z.Length, 1, z[0].Length), ReadOnlySpan(Array.concat z)) |]
 
 /// One datapoint many times, each with its own exact sample of the posterior.
 let private withExactSamples (model: LinearGaussian) (x: float[]) count seed =
@@ -67,7 +66,7 @@ let ``reverse chains from samples that are not of the posterior have other weigh
     let model, x = cases[0]
     let count = 500
     let data = SimulatedData(repeated cpu count x, latents cpu (Array.replicate count (model.PosteriorMean x)))
-    let both = Bdmc(frozen 12 3).Run(model, data, stream 2UL)
+    let both = Bdmc(frozen 4 3).Run(model, data, stream 2UL)
     let mean, error = meanAndError (Array.map (fun upper -> exp (model.LogMarginal x - upper)) both.Upper.Values)
     Assert.That(abs (mean - 1.0), Is.GreaterThan(4.0 * error))
 
@@ -110,7 +109,16 @@ let ``from q the bounds bracket log p(x), too`` () =
     let model, count = correlated cpu, 150
     let data, exact = simulate model 4 count 7UL
     let lambda = sameLambda cpu count [| 0.2; -0.1; 0.1 |] [| 0.5; 0.5; 0.5 |]
-    let fromQ = AisOptions(Betas = AnnealingSchedule.Linear 30, Chains = 5, LeapfrogSteps = 3, StepSizes = StepSizeMode.Frozen, Start = AnnealingStart.Posterior)
+
+    let fromQ =
+        AisOptions(
+            Betas = AnnealingSchedule.Linear 30,
+            Chains = 5,
+            LeapfrogSteps = 3,
+            StepSizes = StepSizeMode.Frozen,
+            Start = AnnealingStart.Posterior
+        )
+
     let both = Bdmc(fromQ).Run(model, FactorizedGaussian(cpu, 3), data, lambda, stream 8UL)
     agrees "forward" 1.0 (meanAndError (Array.map2 (fun lower exact -> exp (lower - exact)) both.Lower.Values exact))
     agrees "reverse" 1.0 (meanAndError (Array.map2 (fun upper exact -> exp (exact - upper)) both.Upper.Values exact))
@@ -146,7 +154,7 @@ let ``with two distributions the reverse weight is 1 / p(x | z) of the sample th
 
 [<Test>]
 let ``both directions use the steps of one pilot, each at its temperature`` () =
-    // The best step shrinks about tenfold from the prior to this narrow posterior. Taken in the wrong order, the steps would be refused at one end.
+    // The best step shrinks about tenfold from the prior to this narrow posterior. Taken in the wrong order, steps would be refused at one end.
     let model = LinearGaussian(cpu, array2D [ [ 1.3 ] ], [| 0.0 |], 0.01)
     let data, _ = simulate model 1 4 13UL
 
@@ -162,8 +170,8 @@ let ``both directions use the steps of one pilot, each at its temperature`` () =
     let both = Bdmc(settings).Run(model, data, stream 14UL)
     Assert.That(both.Forward.AcceptanceRates, Is.All.InRange(0.3, 0.9))
 
-    for forward, reverse in Array.zip both.Forward.AcceptanceRates both.Reverse.AcceptanceRates do
-        near 0.1 forward reverse
+    // Rates of 16,000 moves each: their errors are below 0.01. Steps in the wrong order lower the reverse one by 0.07.
+    near 0.03 (Array.average both.Forward.AcceptanceRates) (Array.average both.Reverse.AcceptanceRates)
 
 [<Test>]
 let ``a result says on which sides its bounds lie and whether they are certified`` () =

@@ -6,7 +6,8 @@ open GapLab.Tensors
 open GapLab.Bounds
 open GapLab.Tests.Checks
 
-let private lower (values: float[]) (errors: float[]) = BoundEstimate("some bound", BoundDirection.Lower, values, errors)
+let private lower (values: float[]) (errors: float[]) =
+    BoundEstimate("some bound", BoundDirection.Lower, values, errors)
 
 let private disagreements (bounds: (string * BoundEstimate) list) =
     let named = [| for name, bound in bounds -> struct (name, bound) |]
@@ -22,7 +23,11 @@ let ``the score is the difference of the averages over its standard error`` () =
     near 1e-12 -2.0 (MarginalCheck.Score(a, b))
     near 1e-12 2.0 (MarginalCheck.Score(b, a))
     // How much datapoints differ from each other does not matter.
-    near 1e-12 -2.0 (MarginalCheck.Score(lower [| 91.0; -111.0 |] [| 0.3; 0.4 |], lower [| 91.5; -110.5 |] [| 0.0; 0.0 |]))
+    near
+        1e-12
+        -2.0
+        (MarginalCheck.Score(lower [| 91.0; -111.0 |] [| 0.3; 0.4 |], lower [| 91.5; -110.5 |] [| 0.0; 0.0 |]))
+
     equal 0.0 (MarginalCheck.Score(b, b))
 
 [<Test>]
@@ -48,7 +53,10 @@ let ``a bound that lies several errors below another is named, whichever comes f
 let ``bounds that cannot be compared are told`` () =
     let a = lower [| -90.0; -92.0 |] [| 0.1; 0.1 |]
 
-    for b in [ lower [| -90.0; -infinity |] [| 0.1; nan |]; lower [| -90.0; -93.0 |] [| 0.1; nan |]; lower [| -90.0; -93.0 |] [||] ] do
+    for b in
+        [ lower [| -90.0; -infinity |] [| 0.1; nan |]
+          lower [| -90.0; -93.0 |] [| 0.1; nan |]
+          lower [| -90.0; -93.0 |] [||] ] do
         match disagreements [ "a", a; "b", b ] with
         | [ finding ] -> holds finding (finding.Contains "cannot be compared")
         | other -> Assert.Fail $"{other}"
@@ -63,9 +71,12 @@ let ``rates out of range are counted on each side`` () =
 [<Test>]
 let ``bounds of different datapoints and upper bounds are refused`` () =
     let a = lower [| -90.0; -92.0 |] [| 0.1; 0.1 |]
-    let at (indices: int[]) = BoundEstimate("at", BoundDirection.Lower, a.Values, a.StandardErrors, Datapoints = ReadOnlyMemory indices)
 
-    for first, second in [ a, lower [| -90.0 |] [| 0.1 |]; at [| 0; 1 |], at [| 0; 2 |]; lower [||] [||], lower [||] [||] ] do
+    let at (indices: int[]) =
+        BoundEstimate("at", BoundDirection.Lower, a.Values, a.StandardErrors, Datapoints = ReadOnlyMemory indices)
+
+    for first, second in
+        [ a, lower [| -90.0 |] [| 0.1 |]; at [| 0; 1 |], at [| 0; 2 |]; lower [||] [||], lower [||] [||] ] do
         throws<GapLabException> [ "same datapoints" ] (fun () -> MarginalCheck.Score(first, second) |> ignore)
 
     let upper = BoundEstimate("reverse", BoundDirection.Upper, a.Values, a.StandardErrors)

@@ -123,8 +123,7 @@ let ``an estimate from q depends on no other datapoint, their order or the numbe
         withThreads threads (fun () ->
             let lambda =
                 LocalParameters
-                    [| matrixOf cpu [| for r in rows -> means[r] |]
-                       Tensor.Filled(cpu, Shape(rows.Length, 3), -0.5) |]
+                    [| matrixOf cpu [| for r in rows -> means[r] |]; Tensor.Filled(cpu, Shape(rows.Length, 3), -0.5) |]
 
             let x = observeAs cpu (Array.map ((+) 7) rows) [| for r in rows -> images[r] |]
             (Ais(options 6 9 StepSizeMode.Frozen).Run(model, family, x, lambda, stream 1UL)).LogMarginal.Values)

@@ -29,7 +29,10 @@ let ``a simulated datapoint depends on its index alone`` () =
 
         let draw (x: Observations) seed =
             let data = SimulatedData.Draw(model, x, stream seed)
-            rowsOf data.Observations, data.Latents[0].ToArray() |> Array.chunkBySize 3, data.Observations.Indices.ToArray()
+
+            rowsOf data.Observations,
+            data.Latents[0].ToArray() |> Array.chunkBySize 3,
+            data.Observations.Indices.ToArray()
 
         let x, z, indices = draw (like cpu [| 0..9 |] 5) 1UL
         equal [| 0..9 |] indices

@@ -70,7 +70,10 @@ let private allChange (given: (string * obj) list) (keyOf: 'T -> string) (record
 let ``keys stay what they were`` () =
     equal "b7bcbbbb96485a9a32900d4741d646038fedc40279bb6e76fe238e5e4a23c9a9" train.Key
     equal "33683886c8dc68ee5d429cd15a6434dc9f554cd7cd2bec8b2ad0c15179641269" (evaluate (InferredBounds 100)).Key
-    equal "d85aaac1bc0309a1c90ba7e75abc00d33b016be821ea2713e7996c80faa6fb8c" (evaluate (AnnealedBound(AisOptions()))).Key
+
+    equal
+        "d85aaac1bc0309a1c90ba7e75abc00d33b016be821ea2713e7996c80faa6fb8c"
+        (evaluate (AnnealedBound(AisOptions()))).Key
 
 [<Test>]
 let ``every setting of a training run changes its key`` () =
