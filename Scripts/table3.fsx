@@ -23,7 +23,11 @@ exit (
             let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
 
             session.Show(
-                GapTable.report session "Table 3: inference gaps with a larger encoder" (GapTable.ffgAndFlow settings published) (session.Datasets usual)
+                GapTable.report
+                    session
+                    "Table 3: inference gaps with a larger encoder"
+                    (GapTable.ffgAndFlow settings published)
+                    (session.Datasets usual)
             )
     )
 )

@@ -25,7 +25,11 @@ exit (
             let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
 
             session.Show(
-                GapTable.report session "Table 5: inference gaps by the decoder's hidden layers" (variants settings) (session.Datasets usual)
+                GapTable.report
+                    session
+                    "Table 5: inference gaps by the decoder's hidden layers"
+                    (variants settings)
+                    (session.Datasets usual)
             )
     )
 )

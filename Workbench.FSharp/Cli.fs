@@ -109,8 +109,7 @@ module Cli =
 
     /// The options that not every script understands, by name: what is measured, and `measuring`.
     let private subjects =
-        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ]
-        @ measuring
+        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ] @ measuring
 
     let private isUnderstood uses name = not (List.contains name subjects) || List.contains name uses
 

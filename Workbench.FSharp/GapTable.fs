@@ -115,7 +115,10 @@ module GapTable =
                       measured <- rest
 
                       let published =
-                          variant.Published |> List.tryFind (fst >> (=) dataset) |> Option.map snd |> Option.defaultValue []
+                          variant.Published
+                          |> List.tryFind (fst >> (=) dataset)
+                          |> Option.map snd
+                          |> Option.defaultValue []
 
                       for name, cells in rows variant own do
                           let paper =

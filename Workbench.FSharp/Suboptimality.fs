@@ -1,5 +1,6 @@
 namespace GapLab.Workbench
 
+open System
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
@@ -66,6 +67,8 @@ type Measurement =
         Gaps: Gaps
         LocalSteps: int array
         LocallyConverged: int
+        /// Reasons not to trust the bounds on log p(x), as sentences that name the datapoints; none if none were found.
+        Findings: string list
         /// Where the numbers come from, one for each measure.
         Provenance: Provenance list
         /// Whether another revision of the code gave some of the numbers.
@@ -274,6 +277,21 @@ module Suboptimality =
                   Seed = artifact.Seed
               ) ]
 
+    /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
+    let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
+        let points =
+            // A description in a store may lack it.
+            match string ais.Spec["split"] with
+            | "train" -> "training points"
+            | "" -> "points"
+            | split -> $"{split} points"
+
+        let named = [| for name, bound in bounds -> struct (name, bound) |]
+
+        [ yield! MarginalCheck.Disagreements(ReadOnlySpan named)
+          yield! MarginalCheck.Acceptance("AIS", ReadOnlySpan(ais.Values "acceptance")) ]
+        |> List.map (fun finding -> $"Caution, {points} of seed {seed}: {finding}")
+
     /// The gaps from the results of `evaluations`.
     let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
@@ -306,6 +324,7 @@ module Suboptimality =
                 )
               LocalSteps = optimal.Values "steps" |> Array.map int
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
+              Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
               Provenance = cells |> List.map _.Provenance
               IsStale = cells |> List.exists _.IsStale }
         | _ -> invalidArg (nameof cells) "Three results at least are expected."
@@ -359,8 +378,7 @@ module Suboptimality =
               $"Model: {description}."
           $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {aisNote settings.Head}."
           for version in
-              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ]
-              |> List.distinct do
+              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
               version
           for loaded in data do
               $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"

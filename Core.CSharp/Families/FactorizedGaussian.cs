@@ -28,12 +28,17 @@ public sealed class FactorizedGaussian(Device device, int latentSize) : Variatio
     /// <inheritdoc/>
     public override PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise)
     {
-        int b = lambda.Count;
-        var q = new DiagonalGaussian(lambda[0].Reshape(b, 1, latentSize), lambda[1].Reshape(b, 1, latentSize));
+        DiagonalGaussian q = Gaussian(lambda);
         Tensor epsilon = noise.Normal(latentSize);
         return new PosteriorSample(new Latents(q.Sample(epsilon)), q.LogProbOfSample(epsilon), [q]);
     }
 
     /// <inheritdoc/>
+    public override Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => Gaussian(lambda).LogProb(z[0]);
+
+    /// <inheritdoc/>
     public override LocalParameters InitialLocalParameters(int count) => ZeroParameters(count);
+
+    private DiagonalGaussian Gaussian(LocalParameters lambda) =>
+        new(lambda[0].Reshape(lambda.Count, 1, latentSize), lambda[1].Reshape(lambda.Count, 1, latentSize));
 }
