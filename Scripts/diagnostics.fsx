@@ -16,6 +16,6 @@ exit (
         (fun session ->
             let models = Sweep.models session (Suboptimality.preset session.Preset)
             session.Show(DiagnosticsSweep.report session points models)),
-        Uses = Sweep.modelOptions
+        Uses = Sweep.modelOptions @ Cli.measuring
     )
 )

@@ -27,6 +27,6 @@ exit (
         fsi.CommandLineArgs,
         "Inference gaps of any data set, decoder, family and inference method, as a frame.",
         (fun session -> session.Show(GapSweep.report session (sweep session))),
-        Uses = Sweep.modelOptions @ [ "samples"; "steps"; "iterations" ]
+        Uses = Sweep.modelOptions @ Cli.measuring @ [ "samples"; "steps"; "iterations" ]
     )
 )

@@ -112,7 +112,7 @@ exit (
                     LatentSize = 10
                     Bounds = [ renyi 0.5 1000 ] }
 
-            let encoder = Parts.inference settings.Hidden "amortized"
+            let encoder = Parts.inference settings.EncoderHidden "amortized"
 
             session.Show(
                 GapSweep.report

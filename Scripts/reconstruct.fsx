@@ -26,7 +26,8 @@ exit (
                 let found =
                     Progress.run $"local optimisation, {label}" (fun report ->
                         Pictures.reconstruct
-                            settings
+                            (Suboptimality.localOptions settings spec.Family)
+                            settings.ImportanceSamples
                             vae
                             x
                             name.Seed

@@ -104,9 +104,12 @@ module Cli =
             | [] -> fail $"--{option} takes at least one whole number."
             | some -> some
 
-    /// The options that say what is measured, by name. A script understands those that it names, and all that say how.
+    /// The options of measurements, by name: how they are made and remade.
+    let measuring = [ "recompute"; "estimate"; "jobs" ]
+
+    /// The options that not every script understands, by name: what is measured, and `measuring`.
     let private subjects =
-        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ]
+        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ] @ measuring
 
     let private isUnderstood uses name = not (List.contains name subjects) || List.contains name uses
 
@@ -141,7 +144,7 @@ module Cli =
             script
 
     /// Runs a script with its `fsi.CommandLineArgs`: parses the options, hands them over, and turns errors into one sentence on stderr and
-    /// exit code 1. `uses` names the options about what is measured that the script understands. `dotnet fsi` keeps a plain --help for itself, so help is
+    /// exit code 1. `uses` names the options that the script understands beside those that all do. `dotnet fsi` keeps a plain --help for itself, so help is
     /// also `help` or `-- --help`.
     let run
         (commandLine: string array)

@@ -48,8 +48,19 @@ module Parts =
             hidden name name |> ignore
             Cli.fail $"'{name}' is no decoder."
 
+    /// The families: factorised Gaussians, Gaussians with full covariances, the paper's flow with an auxiliary variable, inverse autoregressive flow.
+    let private families =
+        [ "ffg", FactorizedGaussian.Choice()
+          "full-covariance", FullCovariance.Choice()
+          "flow", AuxiliaryFlow.Choice()
+          "iaf", InverseAutoregressiveFlow.Choice() ]
+
     /// A family by its name.
-    let family (name: string) = find "family" [ "ffg", FactorizedGaussian.Choice() ] name
+    let family (name: string) = find "family" families name
+
+    /// Whether a family has networks of its own, whose search for q* takes smaller steps. Families of scripts are taken to have none.
+    let hasNetworks (family: Component) =
+        List.contains family.Name [ for name in [ "flow"; "iaf" ] -> (find "family" families name).Name ]
 
     /// An inference method by its name, with an encoder of given hidden layers.
     let inference (encoder: int list) (name: string) =

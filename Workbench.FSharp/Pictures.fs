@@ -90,8 +90,8 @@ module Pictures =
     let private averagedSamples = 1000
 
     /// E_q[z]: exact for a Gaussian of one level, else the average of samples, level by level.
-    let private meanOf (vae: Vae) x lambda stream =
-        let sample (count: int) = vae.Family.Sample(lambda, vae.Model, Noise(x, stream, count))
+    let private meanOf (family: VariationalFamily) model x lambda stream =
+        let sample (count: int) = family.Sample(lambda, model, Noise(x, stream, count))
 
         match (sample 1).Conditionals with
         | null -> None
@@ -103,9 +103,11 @@ module Pictures =
 
             Latents [| for level in (sample averagedSamples).Latents.Levels -> mean level |])
 
-    /// Reconstructions of a batch. The noise is that of the measures `InferredBounds` and `OptimalBounds` with the same seed, so the ELBOs are theirs.
+    /// Reconstructions of a batch, with q* found as `search` says and ELBOs of `samples` samples. The noise is that of the measures `InferredBounds` and
+    /// `OptimalBounds` with the same seed, so the ELBOs are theirs.
     let reconstruct
-        (settings: SuboptimalitySettings)
+        (search: LocalOptimizerOptions)
+        (samples: int)
         (vae: Vae)
         (x: Observations)
         (seed: uint64)
@@ -116,7 +118,7 @@ module Pictures =
             vae.Inference.Infer(vae.Model, vae.Family, x, RandomStream(seed, RandomPurpose.Evaluation), 0).Final
 
         let optimal =
-            LocalOptimizer(Suboptimality.localOptions settings)
+            LocalOptimizer(search)
                 .Optimize(
                     vae.Model,
                     vae.Family,
@@ -125,28 +127,46 @@ module Pictures =
                     progress,
                     cancellation
                 )
-                .Lambda
 
-        let elbo (lambda: LocalParameters) fork =
-            ImportanceSampler(settings.ImportanceSamples)
-                .Estimate(
-                    vae.Model,
-                    vae.Family,
-                    x,
-                    lambda,
-                    RandomStream(seed, RandomPurpose.Importance).Fork fork,
-                    null,
-                    cancellation
-                )
-                .Elbo
+        // One datapoint after the other: the q* of each may have networks of its own.
+        let images (familyOf: int -> VariationalFamily) (lambda: LocalParameters) =
+            [| for row in 0 .. x.Count - 1 do
+                   let own, datapoint = lambda.Select(ReadOnlySpan [| row |]), x.Select(ReadOnlySpan [| row |])
+                   let stream = RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL
+                   let z = meanOf (familyOf row) vae.Model datapoint own stream
+                   yield! vae.Model.Output(z, datapoint).Mean.ToArray() |]
 
-        let image lambda =
-            let z = meanOf vae x lambda (RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL)
-            vae.Model.Output(z, x).Mean.ToArray()
+        let elbo (familyOf: int -> VariationalFamily) (lambda: LocalParameters) fork =
+            let stream = RandomStream(seed, RandomPurpose.Importance).Fork fork
+
+            let each =
+                [| for row in 0 .. x.Count - 1 ->
+                       ImportanceSampler(samples)
+                           .Estimate(
+                               vae.Model,
+                               familyOf row,
+                               x.Select(ReadOnlySpan [| row |]),
+                               lambda.Select(ReadOnlySpan [| row |]),
+                               stream,
+                               null,
+                               cancellation
+                           )
+                           .Elbo |]
+
+            BoundEstimate(
+                each[0].Name,
+                each[0].Direction,
+                each |> Array.collect _.Values,
+                each |> Array.collect _.StandardErrors,
+                Datapoints = x.Indices
+            )
+
+        let shared _ = vae.Family
+        let own row = optimal.Families[row]
 
         { Datapoints = x.Indices.ToArray()
           Originals = valuesOf x
-          Inferred = image inferred
-          InferredElbo = elbo inferred 1UL
-          Optimal = image optimal
-          OptimalElbo = elbo optimal 2UL }
+          Inferred = images shared inferred
+          InferredElbo = elbo shared inferred 1UL
+          Optimal = images own optimal.Lambda
+          OptimalElbo = elbo own optimal.Lambda 2UL }

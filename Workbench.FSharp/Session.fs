@@ -206,15 +206,15 @@ type Session
                   int number ]
 
     /// Runs a script: parses its command line, hands over a session, and turns errors into one sentence and an exit code: 0, 1 for errors, 130 and 143
-    /// after Ctrl-C and SIGTERM. `Formats` are the endings of files that --out may name; those of tables unless told. `Uses` names the options about what is measured
-    /// that the script understands: dataset, preset and seed unless it says otherwise.
+    /// after Ctrl-C and SIGTERM. `Formats` are the endings of files that --out may name; those of tables unless told. `Uses` names the options that the
+    /// script understands beside those that all do: dataset, preset, seed and those of measurements unless it says otherwise.
     static member Run
         (commandLine: string array, summary: string, main: Session -> unit, ?Uses: string list, ?Formats: string list)
         : int =
         use interruption = new Interruption()
         Workers.watchParent interruption
 
-        Cli.run commandLine summary (defaultArg Uses [ "dataset"; "preset"; "seed" ]) (fun options ->
+        Cli.run commandLine summary (defaultArg Uses ([ "dataset"; "preset"; "seed" ] @ Cli.measuring)) (fun options ->
             let session = Session(commandLine, options, defaultArg Formats Report.formats, interruption)
 
             try

@@ -84,14 +84,19 @@ module StoreReport =
         let cell (read: Artifact -> Cell) =
             [| for model in models -> model.Artifact |> Option.map read |> Option.defaultValue Missing |]
 
+        let descriptions =
+            [| for model in models ->
+                   match model.Artifact with
+                   | Some artifact -> artifact.Description
+                   | None -> "not stored any more" |]
+
+        // What all have in common would only make the table wide.
+        let isCommon = models.Length > 1 && (Array.distinct descriptions).Length = 1
+
         let frame =
             withoutEmpty
                 [ "model", [| for model in models -> Text model.Label |]
-                  "description",
-                  [| for model in models ->
-                         match model.Artifact with
-                         | Some artifact -> Text artifact.Description
-                         | None -> Text "not stored any more" |]
+                  "description", [| for text in descriptions -> if isCommon then Missing else Text text |]
                   "seed",
                   [| for model in models ->
                          match SpecText.number "seed" model.Spec with
@@ -110,6 +115,7 @@ module StoreReport =
                   "", [| for model in models -> mark model.IsOutdated |] ]
 
         page
+        |> addNote isCommon $"All models: {descriptions[0]}."
         |> Page.addFrame "In brackets: what tells a model from the others of these data." frame
         |> addNote (models |> List.exists _.IsOutdated) outdatedNote
 

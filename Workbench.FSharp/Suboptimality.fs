@@ -1,5 +1,6 @@
 namespace GapLab.Workbench
 
+open System
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
@@ -7,6 +8,7 @@ open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Optimization
+open GapLab.Specification
 open GapLab.Tensors
 
 /// The settings of the experiments of "Inference Suboptimality in Variational Autoencoders" (Cremer et al. 2018).
@@ -17,7 +19,10 @@ type SuboptimalitySettings =
         /// How many of the last training images are held out for validation; None for the data set's own split.
         ValidationImages: int option
         LatentSize: int
+        /// Hidden layers of the decoder.
         Hidden: int list
+        /// Hidden layers of the encoder.
+        EncoderHidden: int list
         Schedule: LearningRateSchedule
         /// Epochs over which the weight of the entropy grows from 0 to 1.
         AnnealingEpochs: int
@@ -29,9 +34,16 @@ type SuboptimalitySettings =
         Distributions: int
         LeapfrogSteps: int
         LocalSamples: int
+        /// The step size of the search for q* in families without networks.
         LocalStepSize: float
+        /// The step size in families with networks, such as flows; with larger ones their variances collapse.
+        FlowStepSize: float
         /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
         LocalSteps: int
+        /// The same for families with networks.
+        FlowSteps: int
+        /// Families, by their names, whose q* is searched beside that of the family a model was trained with.
+        OtherFamilies: string list
         /// Further lower bounds on log p(x), each with its name: they are reported, and compete with IWAE and AIS for log p̂.
         Bounds: (string * Measure) list
     }
@@ -43,9 +55,11 @@ type Measurement =
         /// L[q] and its importance-weighted bound.
         Inferred: BoundEstimate
         InferredIwae: BoundEstimate
-        /// L[q*] and its importance-weighted bound.
+        /// L[q*] and its importance-weighted bound, for the family that the model was trained with.
         Optimal: BoundEstimate
         OptimalIwae: BoundEstimate
+        /// L[q*] for the other families of the settings.
+        OtherOptima: (string * BoundEstimate) list
         Ais: BoundEstimate
         /// The further bounds of the settings.
         Others: (string * BoundEstimate) list
@@ -53,6 +67,8 @@ type Measurement =
         Gaps: Gaps
         LocalSteps: int array
         LocallyConverged: int
+        /// Reasons not to trust the bounds on log p(x), as sentences that name the datapoints; none if none were found.
+        Findings: string list
         /// Where the numbers come from, one for each measure.
         Provenance: Provenance list
         /// Whether another revision of the code gave some of the numbers.
@@ -67,6 +83,7 @@ module Suboptimality =
           ValidationImages = Some 0
           LatentSize = 50
           Hidden = [ 200; 200 ]
+          EncoderHidden = [ 200; 200 ]
           Schedule = LearningRateSchedule.Burda()
           AnnealingEpochs = 400
           Points = 1000
@@ -76,7 +93,10 @@ module Suboptimality =
           LeapfrogSteps = 10
           LocalSamples = 100
           LocalStepSize = 1e-3
+          FlowStepSize = 1e-3
           LocalSteps = LocalOptimizerOptions().MaximumSteps
+          FlowSteps = LocalOptimizerOptions().MaximumSteps
+          OtherFamilies = []
           Bounds = [] }
 
     /// Real data in minutes.
@@ -103,7 +123,8 @@ module Suboptimality =
             Chains = 10
             Distributions = 100
             LocalSamples = 10
-            LocalStepSize = 1e-2 }
+            LocalStepSize = 1e-2
+            FlowSteps = 500 }
 
     let private presets = [ "smoke", smoke; "small", small; "paper", paper ]
 
@@ -124,7 +145,7 @@ module Suboptimality =
             |> Seq.map (fun stage -> $"{stage.Epochs} at {stage.LearningRate:G4}")
             |> String.concat ", "
 
-        let layers = settings.Hidden |> List.map string |> String.concat "-"
+        let layers = List.map string >> String.concat "-"
 
         [ "training images", orAll settings.TrainingImages
           "validation part",
@@ -133,7 +154,8 @@ module Suboptimality =
            | Some 0 -> "none"
            | Some count -> string count)
           "latent size", string settings.LatentSize
-          "hidden layers", layers
+          "hidden layers of the decoder", layers settings.Hidden
+          "hidden layers of the encoder", layers settings.EncoderHidden
           "epochs",
           (if
                Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages)
@@ -150,7 +172,9 @@ module Suboptimality =
           "leapfrog steps", string settings.LeapfrogSteps
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
+          "local step size of flows", $"{settings.FlowStepSize}"
           "limit on local steps", string settings.LocalSteps
+          "limit on local steps of flows", string settings.FlowSteps
           "further bounds",
           (match settings.Bounds with
            | [] -> "none"
@@ -187,7 +211,7 @@ module Suboptimality =
         { Model =
             DenseModel.Choice(settings.LatentSize, List.toArray settings.Hidden, Activation.Elu, OutputKind.Bernoulli)
           Family = Parts.family "ffg"
-          Inference = Parts.inference settings.Hidden "amortized" }
+          Inference = Parts.inference settings.EncoderHidden "amortized" }
 
     /// A training run as the paper's, with entropy annealing, of any parts.
     let trainSpecOf (parts: Parts) (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
@@ -209,9 +233,9 @@ module Suboptimality =
     /// A training run of the paper.
     let trainSpec settings dataset seed = trainSpecOf (parts settings) settings dataset seed
 
-    /// The training runs of one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
-    let trainSpecs (session: Session) settings dataset =
-        let specs = [ for seed in session.Seeds -> trainSpec settings dataset seed ]
+    /// The training runs of given parts on one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
+    let trainSpecs (session: Session) parts settings dataset =
+        let specs = [ for seed in session.Seeds -> trainSpecOf parts settings dataset seed ]
 
         if not (session.Data specs.Head.Data).Set.SuitsBernoulli then
             Cli.fail
@@ -219,20 +243,29 @@ module Suboptimality =
 
         specs
 
-    /// How q* is searched.
-    let localOptions (settings: SuboptimalitySettings) =
+    /// How q* is searched in a family.
+    let localOptions (settings: SuboptimalitySettings) (family: Component) =
+        let stepSize, steps =
+            if Parts.hasNetworks family then
+                settings.FlowStepSize, settings.FlowSteps
+            else
+                settings.LocalStepSize, settings.LocalSteps
+
         LocalOptimizerOptions(
             Samples = settings.LocalSamples,
-            Adam = AdamOptions(LearningRate = settings.LocalStepSize),
-            MaximumSteps = settings.LocalSteps
+            Adam = AdamOptions(LearningRate = stepSize),
+            MaximumSteps = steps
         )
 
-    /// What is measured to get the gaps: L[q], L[q*], AIS and the further bounds, in this order.
+    /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families and the further bounds, in this order.
     let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
         let measures: Measure list =
             [ InferredBounds settings.ImportanceSamples
-              OptimalBounds(localOptions settings, settings.ImportanceSamples)
+              OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples)
               AnnealedBound(aisOptions settings)
+              for name in settings.OtherFamilies do
+                  let family = Parts.family name
+                  OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
               yield! List.map snd settings.Bounds ]
 
         [ for measure in measures ->
@@ -244,12 +277,32 @@ module Suboptimality =
                   Seed = artifact.Seed
               ) ]
 
+    /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
+    let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
+        let points =
+            // A description in a store may lack it.
+            match string ais.Spec["split"] with
+            | "train" -> "training points"
+            | "" -> "points"
+            | split -> $"{split} points"
+
+        let named = [| for name, bound in bounds -> struct (name, bound) |]
+
+        [ yield! MarginalCheck.Disagreements(ReadOnlySpan named)
+          yield! MarginalCheck.Acceptance("AIS", ReadOnlySpan(ais.Values "acceptance")) ]
+        |> List.map (fun finding -> $"Caution, {points} of seed {seed}: {finding}")
+
     /// The gaps from the results of `evaluations`.
     let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
         | inferred :: optimal :: ais :: others ->
+            let optima, bounds = List.splitAt settings.OtherFamilies.Length others
+
+            let optima =
+                List.map2 (fun name (cell: MeasuredCell) -> name, cell.Bound "elbo") settings.OtherFamilies optima
+
             let others =
-                List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds others
+                List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds bounds
 
             let bounds = [| optimal.Bound "iwae"; ais.Bound "ais"; yield! List.map snd others |]
 
@@ -258,6 +311,7 @@ module Suboptimality =
               InferredIwae = inferred.Bound "iwae"
               Optimal = optimal.Bound "elbo"
               OptimalIwae = bounds[0]
+              OtherOptima = optima
               Ais = bounds[1]
               Others = others
               AcceptanceRates = ais.Values "acceptance"
@@ -270,6 +324,7 @@ module Suboptimality =
                 )
               LocalSteps = optimal.Values "steps" |> Array.map int
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
+              Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
               Provenance = cells |> List.map _.Provenance
               IsStale = cells |> List.exists _.IsStale }
         | _ -> invalidArg (nameof cells) "Three results at least are expected."
@@ -292,48 +347,44 @@ module Suboptimality =
               cells <- rest
               ofCells settings artifact.Seed mine ]
 
-    /// What a table's reader must know: the models, what the numbers mean, where they come from, and how the settings differ from the paper's.
+    /// What a table's reader must know: what the numbers mean, the models, where they come from, and how the settings differ from the paper's.
     let notes
         (session: Session)
-        (settings: SuboptimalitySettings)
+        (settings: SuboptimalitySettings list)
         (specs: TrainSpec list)
         (measurements: Measurement list)
         =
-        let description =
-            match session.Store.FindArtifact specs.Head with
+        let describeModel (spec: TrainSpec) =
+            match session.Store.FindArtifact spec with
             | null -> "a model that is no longer stored"
             | artifact -> artifact.Description
 
-        let data = session.Data specs.Head.Data
+        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
         let provenance = measurements |> List.collect _.Provenance
         let level = 100. * measurements.Head.Gaps.Level
+        let seeds = session.Seeds |> List.map string |> String.concat ", "
+        let several = session.Seeds.Length > 1
+        let points = settings |> List.map (fun s -> string s.Points) |> List.distinct |> String.concat " or "
 
-        let seeds =
-            match specs with
-            | [ one ] -> $"seed {one.Seed}"
-            | several -> "seeds " + (several |> List.map (fun spec -> string spec.Seed) |> String.concat ", ")
+        [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
+          (if several then
+               $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
+           else
+               $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points.")
+          "q is the encoder's posterior, q* the best of a family for each point, in the gaps that of the family the model was trained with. log p̂ is the larger of the averages of IWAE (of that q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
+          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side. Local steps: mean, and how many points met the stopping rule."
+          "The published numbers are the paper's, of its training points."
+          for description in specs |> List.map describeModel |> List.distinct do
+              $"Model: {description}."
+          $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {aisNote settings.Head}."
+          for version in
+              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
+              version
+          for loaded in data do
+              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
 
-        let errors =
-            match specs with
-            | [ _ ] ->
-                $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points."
-            | several ->
-                $"Averages over {several.Length} seeds, each with its own model; ± is the standard error over seeds."
-
-        let versions =
-            [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors" ]
-            |> List.distinct
-            |> String.concat "; "
-
-        [ $"Preset {session.Preset}, {seeds}; {description}; trained on {data.Train.Count} images of {data.Train.Description}."
-          $"{settings.Points} random training and test points, the same for every seed. {errors}"
-          "q is the encoder's posterior, q* the best factorised Gaussian of each point. log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
-          "The published numbers are the paper's, of its training points. Local steps: mean, and how many points met the stopping rule."
-          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
-          $"Training and local optimisation evaluate the KL analytically. AIS: {aisNote settings}. {versions}."
-          data.Set.Provenance
-          for file in data.Set.Files do
-              $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
+              for file in loaded.Set.Files do
+                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
           if measurements |> List.exists _.IsStale then
-              "† Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
-        @ settingNotes [ settings ]
+              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+        @ settingNotes settings

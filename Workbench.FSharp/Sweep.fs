@@ -33,7 +33,7 @@ module Sweep =
                           let parts =
                               { Model = Parts.model settings.LatentSize model
                                 Family = Parts.family family
-                                Inference = Parts.inference settings.Hidden method }
+                                Inference = Parts.inference settings.EncoderHidden method }
 
                           for seed in session.Seeds do
                               { Dataset = dataset

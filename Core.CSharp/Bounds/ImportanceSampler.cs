@@ -1,6 +1,7 @@
 using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Families;
+using GapLab.Inference;
 using GapLab.Models;
 using GapLab.Tensors;
 
@@ -40,6 +41,28 @@ public sealed class ImportanceSampler(int samples = 5000)
         GenerativeModel model, VariationalFamily family, Observations x, LocalParameters lambda, RandomStream stream,
         Action<int>? progress = null, CancellationToken cancellation = default)
     {
+        family.Shared.Pack();
+        return Estimate(model, _ => family, x, lambda, stream, progress, cancellation);
+    }
+
+    /// <summary>Both bounds for every datapoint of a batch, at its own local optimum.</summary>
+    /// <param name="model">p(x, z).</param>
+    /// <param name="optimum">q* of every datapoint.</param>
+    /// <param name="x">The batch.</param>
+    /// <param name="stream">The source of noise.</param>
+    /// <param name="progress">Told after every datapoint how many are done.</param>
+    /// <param name="cancellation">Stops between two datapoints.</param>
+    /// <exception cref="ShapeException">Another number of optima than of datapoints.</exception>
+    /// <exception cref="GapLabException">A log-weight is not a number: names the datapoint.</exception>
+    public ImportanceEstimate Estimate(
+        GenerativeModel model, LocalOptimum optimum, Observations x, RandomStream stream,
+        Action<int>? progress = null, CancellationToken cancellation = default) =>
+        Estimate(model, row => optimum.Families[row], x, optimum.Lambda, stream, progress, cancellation);
+
+    private ImportanceEstimate Estimate(
+        GenerativeModel model, Func<int, VariationalFamily> familyOf, Observations x, LocalParameters lambda, RandomStream stream,
+        Action<int>? progress, CancellationToken cancellation)
+    {
         if (lambda.Count != x.Count)
             throw new ShapeException($"Importance sampling: {x.Count} datapoints, but local parameters of {lambda.Count}.");
         var elbo = new double[x.Count];
@@ -51,7 +74,7 @@ public sealed class ImportanceSampler(int samples = 5000)
         model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
-            double[] w = Weights(model, family, x, lambda, row, stream);
+            double[] w = Weights(model, familyOf(row), x, lambda, row, stream);
             elbo[row] = w.Average();
             elboError[row] = Math.Sqrt(w.Sum(value => (value - elbo[row]) * (value - elbo[row])) / (w.Length - 1.0) / w.Length);
             iwae[row] = LogWeights.LogMeanExp(w);

@@ -8,12 +8,12 @@ using GapLab.Tensors;
 namespace GapLab.Experiments;
 
 /// <summary>
-/// L[q*] and its importance-weighted bound, where q* is the best of a family for every datapoint on its own: columns "elbo", "iwae",
+/// L[q*] and its importance-weighted bound, where q* is the best of a family for every datapoint on its own, shared parameters included: columns "elbo", "iwae",
 /// "effectiveSamples", "steps" and "converged" (1 where the stopping rule ended the search, 0 where the limit on steps did).
 /// </summary>
 /// <param name="options">How q* is searched.</param>
 /// <param name="samples">k, for both bounds.</param>
-/// <param name="family">The family; null for the one that the model was trained with.</param>
+/// <param name="family">The family, freshly initialised; null for the one that the model was trained with, whose shared parameters start at their trained values.</param>
 public sealed class OptimalBounds(LocalOptimizerOptions options, int samples = 5000, Component<FamilyContext, VariationalFamily>? family = null)
     : Measure(new Component("optimal-bounds", revision: 1, new { options, samples, family = family?.ToJson() }))
 {
@@ -41,15 +41,18 @@ public sealed class OptimalBounds(LocalOptimizerOptions options, int samples = 5
     public override MeasureResult Run(Vae vae, Observations x, ulong seed, Action<int>? progress, CancellationToken cancellation)
     {
         VariationalFamily searched = family?.Build(new FamilyContext(vae.Model, new RandomStream(seed, RandomPurpose.Initialization))) ?? vae.Family;
-        LocalOptimum optimum = new LocalOptimizer(options).Optimize(
-            vae.Model, searched, x, new RandomStream(seed, RandomPurpose.LocalOptimization), progress, cancellation);
-        ImportanceEstimate estimate = new ImportanceSampler(samples).Estimate(
-            vae.Model, searched, x, optimum.Lambda, new RandomStream(seed, RandomPurpose.Importance).Fork(2), null, cancellation);
-        return new MeasureResult(
-        [
-            .. InferredBounds.Columns(estimate),
-            new MeasuredColumn("steps", Array.ConvertAll(optimum.Steps, steps => (double)steps)),
-            new MeasuredColumn("converged", Array.ConvertAll(optimum.Converged, converged => converged ? 1.0 : 0.0)),
-        ]);
+        var sampler = new ImportanceSampler(samples);
+        RandomStream noise = new RandomStream(seed, RandomPurpose.Importance).Fork(2);
+        // A datapoint's q* is evaluated where it is found: one with networks of its own is too large to keep for many datapoints.
+        MeasureResult[] results = new LocalOptimizer(options).Optimize(
+            vae.Model, searched, x, new RandomStream(seed, RandomPurpose.LocalOptimization),
+            optimum => new MeasureResult(
+            [
+                .. InferredBounds.Columns(sampler.Estimate(vae.Model, optimum.Family, optimum.X, optimum.Lambda, noise, null, cancellation)),
+                new MeasuredColumn("steps", [optimum.Steps]),
+                new MeasuredColumn("converged", [optimum.Converged ? 1 : 0]),
+            ]),
+            progress, cancellation);
+        return MeasureResult.Join(results);
     }
 }

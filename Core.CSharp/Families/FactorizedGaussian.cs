@@ -17,10 +17,7 @@ public sealed class FactorizedGaussian(Device device, int latentSize) : Variatio
     /// <summary>The choice of this family, for the specification of an experiment.</summary>
     /// <exception cref="ShapeException">When it is built for a model with more than one latent level.</exception>
     public static Component<FamilyContext, VariationalFamily> Choice() => new(
-        "ffg", revision: 1, null,
-        context => context.Model.LatentSizes is [int size]
-            ? new FactorizedGaussian(context.Model.Device, size)
-            : throw new ShapeException($"The family FFG is for models with one latent level, not for {context.Model.LatentSizes.Count}."));
+        "ffg", revision: 1, null, context => new FactorizedGaussian(context.Model.Device, context.SingleLatentSize("FFG")));
 
     /// <inheritdoc/>
     public override string Name => "FFG";
@@ -31,16 +28,17 @@ public sealed class FactorizedGaussian(Device device, int latentSize) : Variatio
     /// <inheritdoc/>
     public override PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise)
     {
-        int b = lambda.Count;
-        var q = new DiagonalGaussian(lambda[0].Reshape(b, 1, latentSize), lambda[1].Reshape(b, 1, latentSize));
+        DiagonalGaussian q = Gaussian(lambda);
         Tensor epsilon = noise.Normal(latentSize);
         return new PosteriorSample(new Latents(q.Sample(epsilon)), q.LogProbOfSample(epsilon), [q]);
     }
 
     /// <inheritdoc/>
-    public override LocalParameters InitialLocalParameters(int count)
-    {
-        var shape = new Shape(count, latentSize);
-        return new LocalParameters(Tensor.Filled(device, shape, 0), Tensor.Filled(device, shape, 0));
-    }
+    public override Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => Gaussian(lambda).LogProb(z[0]);
+
+    /// <inheritdoc/>
+    public override LocalParameters InitialLocalParameters(int count) => ZeroParameters(count);
+
+    private DiagonalGaussian Gaussian(LocalParameters lambda) =>
+        new(lambda[0].Reshape(lambda.Count, 1, latentSize), lambda[1].Reshape(lambda.Count, 1, latentSize));
 }

@@ -1,6 +1,8 @@
+using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Models;
 using GapLab.Networks;
+using GapLab.Tensors;
 
 namespace GapLab.Families;
 
@@ -27,9 +29,25 @@ public abstract class VariationalFamily(ParameterSet shared)
     /// <param name="noise">The noise that makes the samples.</param>
     public abstract PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise);
 
+    /// <summary>
+    /// log q(z | x; λ) of any z in nats, [B, S] float64, differentiable with respect to z, for families that know it in closed form; others leave this
+    /// as it is and are refused where it is needed.
+    /// </summary>
+    /// <param name="lambda">λ for a batch.</param>
+    /// <param name="model">The model whose prior some families combine with λ.</param>
+    /// <param name="z">Latent variables [B, S, n_l] of every level, from anywhere.</param>
+    /// <exception cref="GapLabException">The family does not know it.</exception>
+    public virtual Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => throw new GapLabException(
+        $"The family {Name} gives log q(z | x) of its own samples only, not of any z as AIS from q needs it; start AIS at the prior, or override LogDensity.");
+
     /// <summary>The λ at which optimisation of single datapoints starts: q as close to N(0, I) as the family can be.</summary>
     /// <param name="count">The number of datapoints.</param>
     public abstract LocalParameters InitialLocalParameters(int count);
+
+    /// <summary>λ of zeros: where its blocks are means and log-scales, a standard normal.</summary>
+    /// <param name="count">The number of datapoints.</param>
+    protected LocalParameters ZeroParameters(int count) =>
+        new([.. LocalBlocks.Select(block => Tensor.Filled(Shared.Device, new Shape(count, block.Size), 0))]);
 
     /// <summary>The same family with other shared parameter values.</summary>
     /// <param name="shared">Values for the same names.</param>

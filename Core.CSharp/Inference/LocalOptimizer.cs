@@ -10,71 +10,101 @@ namespace GapLab.Inference;
 
 /// <summary>
 /// q* = argmax over the family of the ELBO, separately for every datapoint (Cremer et al. 2018, section 6.4): start at N(0, I), Adam, and
-/// after every 100 steps average the objective of those steps; stop when the best average has not been beaten for 10 checks in a row. The λ of
-/// the best check is kept.
+/// after every 100 steps average the objective of those steps; stop when the best average has not been beaten for 10 checks in a row. The parameters of
+/// the best check are kept.
 /// </summary>
 /// <remarks>
-/// Every datapoint is optimised on its own, with noise keyed by its index: the result depends neither on the batch nor on the
-/// number of threads. Datapoints are spread over the worker threads.
+/// A family's shared parameters count among a datapoint's own: each datapoint moves a copy of them, which starts at the family's present values. Every
+/// datapoint is optimised on its own, with noise keyed by its index: the result depends neither on the batch nor on the
+/// number of threads. Datapoints are spread over the worker threads; a thread at work holds five copies of the parameters that it moves.
 /// </remarks>
 /// <param name="options">The settings.</param>
 public sealed class LocalOptimizer(LocalOptimizerOptions options)
 {
     private readonly LocalOptimizerOptions _options = Checked(options);
 
-    /// <summary>Optimises every datapoint of a batch.</summary>
+    /// <summary>Optimises every datapoint of a batch and keeps all that is found, which for a family with shared parameters means a set of them for each datapoint.</summary>
     /// <param name="model">p(x, z), not changed.</param>
-    /// <param name="family">The family of q.</param>
+    /// <param name="family">The family of q, not changed.</param>
     /// <param name="x">The batch.</param>
     /// <param name="stream">The source of noise.</param>
     /// <param name="progress">Told after every datapoint how many are done.</param>
     /// <param name="cancellation">Stops between two checks.</param>
+    /// <param name="start">λ to start at, one for each datapoint; null for the family's own start, N(0, I).</param>
     /// <exception cref="GapLabException">The objective is not finite at some step: names the datapoint and the step.</exception>
+    /// <exception cref="ShapeException">Another number of λ than of datapoints.</exception>
     public LocalOptimum Optimize(
         GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream,
-        Action<int>? progress = null, CancellationToken cancellation = default)
+        Action<int>? progress = null, CancellationToken cancellation = default, LocalParameters? start = null)
+    {
+        DatapointOptimum[] found = Optimize(
+            model, family, x, stream, optimum => optimum with { Family = Owned(optimum.Family), Lambda = optimum.Lambda.ToOwned() }, progress, cancellation, start);
+        var blocks = new Tensor[found[0].Lambda.Blocks.Count];
+        for (int i = 0; i < blocks.Length; i++)
+            blocks[i] = Tensor.Create(model.Device, new Shape(x.Count, found[0].Lambda[i].Count), found.SelectMany(optimum => optimum.Lambda[i].ToArray()).ToArray());
+        return new LocalOptimum(
+            new LocalParameters(blocks), Array.ConvertAll(found, optimum => optimum.Family),
+            Array.ConvertAll(found, optimum => optimum.Steps), Array.ConvertAll(found, optimum => optimum.Converged));
+    }
+
+    /// <summary>
+    /// Optimises every datapoint of a batch and evaluates each as soon as it is found, on the same thread: memory does not grow with the number of
+    /// datapoints, however many parameters the family has.
+    /// </summary>
+    /// <typeparam name="T">What the evaluation gives.</typeparam>
+    /// <param name="model">p(x, z), not changed.</param>
+    /// <param name="family">The family of q, not changed.</param>
+    /// <param name="x">The batch.</param>
+    /// <param name="stream">The source of noise.</param>
+    /// <param name="evaluate">Called once for each datapoint, on several threads; what it is given must not be used after it returns.</param>
+    /// <param name="progress">Told after every datapoint how many are done.</param>
+    /// <param name="cancellation">Stops between two checks.</param>
+    /// <param name="start">λ to start at, one for each datapoint; null for the family's own start, N(0, I).</param>
+    /// <returns>The evaluations, in the order of the batch.</returns>
+    /// <exception cref="GapLabException">The objective is not finite at some step: names the datapoint and the step.</exception>
+    /// <exception cref="ShapeException">Another number of λ than of datapoints.</exception>
+    public T[] Optimize<T>(
+        GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, Func<DatapointOptimum, T> evaluate,
+        Action<int>? progress = null, CancellationToken cancellation = default, LocalParameters? start = null)
     {
         if (x.Count == 0)
             throw new GapLabException("Local optimisation: the batch has no datapoints.");
-        var best = new double[x.Count][][];
-        var steps = new int[x.Count];
-        var converged = new bool[x.Count];
+        if (start is not null && start.Count != x.Count)
+            throw new ShapeException($"Local optimisation: {x.Count} datapoints, but {start.Count} of the local parameters to start at.");
+        var results = new T[x.Count];
         int done = 0;
         model.Parameters.Pack();
         WorkerPool.ForEach(x.Count, row =>
         {
-            best[row] = OptimizeOne(model, family, x, row, stream, out steps[row], out converged[row], cancellation);
+            using var scope = MemoryScope.Enter();
+            DatapointOptimum optimum = OptimizeOne(scope, model, family, x.Select([row]), start?.Select(row) ?? family.InitialLocalParameters(1), stream, cancellation);
+            results[row] = evaluate(optimum);
             progress?.Invoke(Interlocked.Increment(ref done));
         }, cancellation);
-        var blocks = new Tensor[best.Length == 0 ? 0 : best[0].Length];
-        for (int i = 0; i < blocks.Length; i++)
-            blocks[i] = Tensor.Create(model.Device, new Shape(x.Count, best[0][i].Length), best.SelectMany(lambda => lambda[i]).ToArray());
-        return new LocalOptimum(new LocalParameters(blocks), steps, converged);
+        return results;
     }
 
-    private double[][] OptimizeOne(
-        GenerativeModel model, VariationalFamily family, Observations x, int row, RandomStream stream,
-        out int steps, out bool stopped, CancellationToken cancellation)
+    private DatapointOptimum OptimizeOne(
+        MemoryScope scope, GenerativeModel model, VariationalFamily family, Observations x, LocalParameters start, RandomStream stream, CancellationToken cancellation)
     {
-        using var scope = MemoryScope.Enter();
-        Observations datapoint = x.Select([row]);
         // Copies: a family may compute its starting point, and only leaves can be moved.
-        var lambda = new LocalParameters([.. family.InitialLocalParameters(1).Blocks.Select(scope.Copy)]);
-        Tensor[] blocks = [.. lambda.Blocks];
-        var adam = new Adam(blocks, _options.Adam);
-        var gradients = new Tensor[blocks.Length];
-        double[][] best = Values(blocks);
+        Tensor[] parameters = [.. start.Blocks.Select(scope.Copy), .. family.Shared.Select(scope.Copy)];
+        Tensor[] best = [.. parameters.Select(scope.Copy)];
+        (VariationalFamily own, LocalParameters lambda) = Over(family, parameters);
+        var adam = new Adam(parameters, _options.Adam);
+        var gradients = new Tensor[parameters.Length];
         double bestCheck = double.NegativeInfinity, sum = 0;
-        int failures = 0, lastCheck = 0;
-        for (steps = 0; steps < _options.MaximumSteps && failures < _options.Patience;)
+        int steps = 0, failures = 0, lastCheck = 0;
+        while (steps < _options.MaximumSteps && failures < _options.Patience)
         {
             using (MemoryScope.Enter())
             {
-                var noise = new Noise(datapoint, stream, _options.Samples, steps);
-                var objective = new ElboObjective(model, family, datapoint, noise, ObjectiveWeights.Elbo, _options.KlForm);
-                double value = objective.Gradient(lambda, gradients).ToDouble();
+                var noise = new Noise(x, stream, _options.Samples, steps);
+                Tensor objective = new ElboObjective(model, own, x, noise, ObjectiveWeights.Elbo, _options.KlForm).Value(lambda);
+                Gradient.Of(objective, parameters, gradients);
+                double value = objective.ToDouble();
                 if (!double.IsFinite(value))
-                    throw new GapLabException($"Local optimisation: the ELBO of datapoint {datapoint.Indices.Span[0]} is {value} at step {steps}; use a smaller step size.");
+                    throw new GapLabException($"Local optimisation: the ELBO of datapoint {x.Indices.Span[0]} is {value} at step {steps}; use a smaller step size.");
                 sum += value;
                 adam.Ascend(gradients);
             }
@@ -86,17 +116,25 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
             lastCheck = steps;
             sum = 0;
             failures = check > bestCheck ? 0 : failures + 1;
-            if (failures == 0)
-            {
-                bestCheck = check;
-                best = Values(blocks);
-            }
+            if (failures > 0)
+                continue;
+            bestCheck = check;
+            for (int i = 0; i < best.Length; i++)
+                best[i].Assign(parameters[i]);
         }
-        stopped = failures >= _options.Patience;
-        return best;
+        (VariationalFamily found, LocalParameters foundLambda) = Over(family, best);
+        return new DatapointOptimum(x, found, foundLambda, steps, failures >= _options.Patience);
     }
 
-    private static double[][] Values(Tensor[] blocks) => [.. blocks.Select(block => block.ToArray())];
+    /// <summary>λ and the family with shared parameters that have the given values: first λ's blocks, then the shared ones.</summary>
+    private static (VariationalFamily Family, LocalParameters Lambda) Over(VariationalFamily family, Tensor[] values)
+    {
+        int blocks = values.Length - family.Shared.Count;
+        return (family.Shared.Count == 0 ? family : family.With(family.Shared.With(values.AsSpan(blocks))), new LocalParameters(values[..blocks]));
+    }
+
+    private static VariationalFamily Owned(VariationalFamily family) =>
+        family.Shared.Count == 0 ? family : family.With(family.Shared.With([.. family.Shared.Select(value => value.ToOwned())]));
 
     private static LocalOptimizerOptions Checked(LocalOptimizerOptions options) =>
         options.Samples >= 1 && options.StepsPerCheck >= 1 && options.Patience >= 1 && options.MaximumSteps >= 1

@@ -71,6 +71,10 @@ let ``keys stay what they were`` () =
     equal "b7bcbbbb96485a9a32900d4741d646038fedc40279bb6e76fe238e5e4a23c9a9" train.Key
     equal "33683886c8dc68ee5d429cd15a6434dc9f554cd7cd2bec8b2ad0c15179641269" (evaluate (InferredBounds 100)).Key
 
+    equal
+        "d85aaac1bc0309a1c90ba7e75abc00d33b016be821ea2713e7996c80faa6fb8c"
+        (evaluate (AnnealedBound(AisOptions()))).Key
+
 [<Test>]
 let ``every setting of a training run changes its key`` () =
     allChange
@@ -123,7 +127,13 @@ let ``every setting of a measure changes the key`` () =
         "the family"
         (keyOf optimal <> keyOf (OptimalBounds(LocalOptimizerOptions(), 100, FactorizedGaussian.Choice())))
 
-    allChange [ "Betas", AnnealingSchedule.Sigmoid 500 ] (fun options -> keyOf (AnnealedBound options)) (AisOptions())
+    let annealed: (AisOptions -> Measure) list =
+        [ (fun options -> AnnealedBound options); (fun options -> BidirectionalBound options) ]
+
+    for measure in annealed do
+        allChange [ "Betas", AnnealingSchedule.Sigmoid 500 ] (measure >> keyOf) (AisOptions())
+
+    holds "the directions" (keyOf (annealed[0](AisOptions())) <> keyOf (annealed[1](AisOptions())))
 
 [<Test>]
 let ``optional settings that are not given leave no trace`` () =

@@ -26,6 +26,15 @@ let private seed = 5UL
 let private local = LocalOptimizerOptions(Samples = 3, StepsPerCheck = 5, Patience = 2, MaximumSteps = 40)
 let private ais = AisOptions(Chains = 4, Betas = AnnealingSchedule.Linear 8, LeapfrogSteps = 2)
 
+let private fromQ =
+    AisOptions(
+        Chains = 4,
+        Betas = AnnealingSchedule.Linear 8,
+        LeapfrogSteps = 2,
+        StepSizes = StepSizeMode.Frozen,
+        Start = AnnealingStart.Posterior
+    )
+
 let private otherFamily =
     Component<FamilyContext, VariationalFamily>(
         "unit",
@@ -37,9 +46,9 @@ let private otherFamily =
 let private boundMeasure = BoundMeasure(Component("script's IWAE", 1), Iwae 7)
 
 /// The measures, and what the estimators give for all points at once, by column.
-let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] * float[] option) list) list =
+let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] * BoundEstimate option) list) list =
     let streamOf purpose = RandomStream(seed, purpose)
-    let column name (bound: BoundEstimate) = name, bound.Values, Some bound.StandardErrors
+    let column name (bound: BoundEstimate) = name, bound.Values, Some bound
     let lambda = vae.Inference.Infer(vae.Model, vae.Family, x, streamOf RandomPurpose.Evaluation, 0).Final
 
     let importance samples lambda fork =
@@ -58,16 +67,35 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
         @ [ "steps", Array.map float optimum.Steps, None
             "converged", Array.map (fun c -> if c then 1.0 else 0.0) optimum.Converged, None ]
 
-    let annealed = Ais(ais).Run(vae.Model, x, streamOf RandomPurpose.AnnealedInitial)
+    let annealedColumns (annealed: AisEstimate) =
+        [ column "ais" annealed.LogMarginal
+          "acceptance", annealed.AcceptanceRates, None
+          "effectiveChains", annealed.EffectiveSampleSizes, None ]
+
+    let annealing = streamOf RandomPurpose.AnnealedInitial
+    let simulated = SimulatedData.Draw(vae.Model, x, streamOf RandomPurpose.ModelSampling)
+
+    let simulatedLambda =
+        vae.Inference.Infer(vae.Model, vae.Family, simulated.Observations, streamOf RandomPurpose.Evaluation, 0).Final
+
+    let bidirectionalColumns (both: BdmcEstimate) =
+        [ column "lower" both.Lower
+          column "upper" both.Upper
+          "forwardAcceptance", both.Forward.AcceptanceRates, None
+          "reverseAcceptance", both.Reverse.AcceptanceRates, None
+          "forwardEffectiveChains", both.Forward.EffectiveSampleSizes, None
+          "reverseEffectiveChains", both.Reverse.EffectiveSampleSizes, None ]
+
     let bound = (Iwae 7).Estimate(vae.Model, vae.Family, x, lambda, streamOf RandomPurpose.Importance)
 
     [ InferredBounds 9, columns (importance 9 lambda 1UL)
       OptimalBounds(local, 9), optimal
       OptimalBounds(local, 9, otherFamily), optimal
-      AnnealedBound ais,
-      [ column "ais" annealed.LogMarginal
-        "acceptance", annealed.AcceptanceRates, None
-        "effectiveChains", annealed.EffectiveSampleSizes, None ]
+      AnnealedBound ais, annealedColumns (Ais(ais).Run(vae.Model, x, annealing))
+      AnnealedBound fromQ, annealedColumns (Ais(fromQ).Run(vae.Model, vae.Family, x, lambda, annealing))
+      BidirectionalBound ais, bidirectionalColumns (Bdmc(ais).Run(vae.Model, simulated, annealing))
+      BidirectionalBound fromQ,
+      bidirectionalColumns (Bdmc(fromQ).Run(vae.Model, vae.Family, simulated, simulatedLambda, annealing))
       boundMeasure, [ column "bound" bound ] ]
 
 let private spec artifact (measure: Measure) =
@@ -94,17 +122,17 @@ let ``measured in blocks, stored and read back, all measures have the bits of th
                     equal [ for name, _, _ in columns -> name ] [ for column in cell.Columns -> column.Name ]
                     equal (x.Indices.ToArray()) cell.Datapoints
 
-                    for name, values, errors in columns do
+                    for name, values, estimate in columns do
                         let what = $"{measure.Title}, {name}, {threads} threads"
                         equalFor what (bits values) (bits (cell.Values name))
                         equalFor $"{what}, mean" (Array.average values) (cell.Summary name).Mean
 
-                        match errors with
+                        match estimate with
                         | None -> holds $"{what} has no direction" (not (cell.Summary name).Direction.HasValue)
-                        | Some errors ->
+                        | Some estimate ->
                             let bound = cell.Bound name
-                            equalFor $"{what}, errors" (bits errors) (bits bound.StandardErrors)
-                            equal BoundDirection.Lower bound.Direction
+                            equalFor $"{what}, errors" (bits estimate.StandardErrors) (bits bound.StandardErrors)
+                            equal estimate.Direction bound.Direction
                             equal bound.MonteCarloError (cell.Summary name).MonteCarloError.Value))
 
 [<Test>]
@@ -192,3 +220,25 @@ let ``what a script's measure gives is checked`` () =
         for name, (result, words) in cases do
             throws<GapLabException> (name :: words) (fun () ->
                 runner.Ensure [| spec (plainSpec folder 1UL) (Given(name, result, false)) |]))
+
+[<Test>]
+let ``the title of a bidirectional bound says that the data are simulated and whether it is certified`` () =
+    let title mode = (BidirectionalBound(AisOptions(Chains = 3, StepSizes = mode))).Title
+    equal "BDMC (3 chains, 500 distributions) on simulated data, not certified" (title StepSizeMode.Adaptive)
+    equal "BDMC (3 chains, 500 distributions) on simulated data, certified" (title StepSizeMode.Frozen)
+
+[<Test>]
+let ``the cheap part of an annealed measure keeps its kind and settings`` () =
+    let options = AisOptions(Chains = 3, Betas = AnnealingSchedule.Sigmoid 102, Start = AnnealingStart.Posterior)
+    let few = AisOptions(Chains = 3, Betas = AnnealingSchedule.Linear 6, Start = AnnealingStart.Posterior)
+    let key (measure: Measure) = measure.Identity.ToJson().ToJsonString()
+
+    let cases: (Measure * Measure) list =
+        [ AnnealedBound options, AnnealedBound few; BidirectionalBound options, BidirectionalBound few ]
+
+    for measure, cheap in cases do
+        let struct (probe, factor) = measure.CheapPart
+        equal (key cheap) (key probe)
+        equal 25.0 factor
+        let struct (probe, factor) = probe.CheapPart
+        equal (key cheap, 1.0) (key probe, factor)

@@ -77,7 +77,17 @@ let ``reconstructions come with the ELBOs of the stored measures`` () =
         runner.Ensure(List.toArray evaluations)
         use _scope = MemoryScope.Enter(record = false)
         let x = runner.Data(artifact.Data).Test.Subset 5
-        let found = Pictures.reconstruct settings vae x artifact.Seed null CancellationToken.None
+
+        let found =
+            Pictures.reconstruct
+                (Suboptimality.localOptions settings artifact.Family)
+                settings.ImportanceSamples
+                vae
+                x
+                artifact.Seed
+                null
+                CancellationToken.None
+
         let stored = evaluations |> List.map runner.Find
         equal stored.Head.Datapoints found.Datapoints
         equal (stored[0].Values "elbo") found.InferredElbo.Values
@@ -110,7 +120,18 @@ let ``a q of unknown mean is decoded at the average of its samples`` () =
         let unknown = Vae(known.Model, Unknown known.Family, known.Inference)
         use _scope = MemoryScope.Enter(record = false)
         let x = runner.Data(artifact.Data).Test.Subset 5
-        let images vae = (Pictures.reconstruct settings vae x 1UL null CancellationToken.None).Inferred
+
+        let images vae =
+            (Pictures.reconstruct
+                (Suboptimality.localOptions settings artifact.Family)
+                settings.ImportanceSamples
+                vae
+                x
+                1UL
+                null
+                CancellationToken.None)
+                .Inferred
+
         let exact, averaged = images known, images unknown
         holds "another mean" (exact <> averaged)
         // 1,000 samples leave about 0.03 standard deviations of q, and the outputs are flatter than z.

@@ -28,7 +28,7 @@ tbody { border-bottom: 2px solid var(--text); }
 caption { max-width: 46rem; }
 td { max-width: 18rem; overflow-wrap: break-word; }
 thead th { max-width: 8rem; vertical-align: bottom; }
-th, td { padding: .3rem .9rem; text-align: left; vertical-align: top; }
+th, td { padding: .3rem .7rem; text-align: left; vertical-align: top; }
 th { font-weight: 600; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 .number { text-align: right; }

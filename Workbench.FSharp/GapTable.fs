@@ -1,0 +1,164 @@
+namespace GapLab.Workbench
+
+open GapLab.Bounds
+open GapLab.Data
+
+/// A kind of model in a table of gaps.
+type GapVariant =
+    {
+        /// What the table calls it, such as FFG.
+        Name: string
+        Settings: SuboptimalitySettings
+        /// The name of the family that it is trained with.
+        Family: string
+        /// What the paper's table says of it: data set, row, value.
+        Published: (string * (string * float) list) list
+    }
+
+/// The tables of the paper: data sets x kinds of models, obtained beside published.
+module GapTable =
+    let private gapRows = [ "approximation gap"; "amortization gap"; "inference gap" ]
+
+    /// L[q*] of a family, as tables call it.
+    let optimum (family: string) =
+        let name =
+            match family with
+            | "ffg" -> "FFG"
+            | "flow" -> "Flow"
+            | "full-covariance" -> "FullCov"
+            | "iaf" -> "IAF"
+            | other -> other
+
+        $"L[{name}*]"
+
+    /// The rows of one model: names, and the cells of its splits. Several seeds are averaged.
+    let private rows (variant: GapVariant) (bySplit: Measurement list list) =
+        let row name (one: Measurement -> Cell) (value: Measurement -> float) =
+            name,
+            [ for ofSeeds in bySplit ->
+                  match ofSeeds with
+                  | [ single ] -> one single
+                  | several -> Averaged(Estimate.ofValues (List.map value several)) ]
+
+        let bound name (estimate: Measurement -> BoundEstimate) =
+            row name (fun m -> Cell.Estimate((estimate m).Mean, (estimate m).MonteCarloError)) (fun m ->
+                (estimate m).Mean)
+
+        let gap name (gap: Gaps -> Gap) =
+            row name (fun m -> Interval((gap m.Gaps).Value, (gap m.Gaps).Low, (gap m.Gaps).High)) (fun m ->
+                (gap m.Gaps).Value)
+
+        let text name (text: Measurement list -> string) = name, [ for ofSeeds in bySplit -> Text(text ofSeeds) ]
+
+        [ bound "log p̂" _.Gaps.LogMarginal
+          bound (optimum variant.Family) _.Optimal
+          for i, family in List.indexed variant.Settings.OtherFamilies do
+              bound (optimum family) (fun m -> snd m.OtherOptima[i])
+          bound "L[q]" _.Inferred
+          gap "approximation gap" _.Approximation
+          gap "amortization gap" _.Amortization
+          gap "inference gap" _.Inference
+          bound "IWAE of q*" _.OptimalIwae
+          bound "AIS" _.Ais
+          bound "IWAE of q" _.InferredIwae
+          text "AIS acceptance" (fun ms ->
+              let rates = ms |> Seq.collect _.AcceptanceRates
+              $"{Seq.min rates:F2} to {Seq.max rates:F2}")
+          text "local steps" (fun ms ->
+              let mean = ms |> Seq.collect _.LocalSteps |> Seq.averageBy float
+              $"{mean:F0} ({ms |> Seq.sumBy _.LocallyConverged} of {ms |> Seq.sumBy _.Points})") ]
+
+    /// The two gaps of every model, side by side.
+    let private charts (frame: Frame) =
+        let models =
+            frame
+            |> Frame.filterRows (fun row -> List.contains (row.GetAs<string> "nats") gapRows)
+            |> Frame.addCol "case" (fun row -> $"""{Cell.format row["data"]}, {Cell.format row["model"]}""")
+
+        [ for split in [ "training points"; "test points" ] ->
+              models |> Chart.barBy "nats" split "case" |> Chart.WithTitle split |> Chart.WithYTitle "nats" ]
+
+    /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
+    let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =
+        let splits = [ DataSplit.Train; DataSplit.Test ]
+
+        let models =
+            [ for dataset in datasets do
+                  for variant in variants do
+                      let parts =
+                          { Suboptimality.parts variant.Settings with
+                              Family = Parts.family variant.Family }
+
+                      dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
+
+        let mutable measured =
+            Suboptimality.measure
+                session
+                [ for _, variant, specs in models do
+                      for split in splits do
+                          for spec in specs -> variant.Settings, spec, split ]
+            |> List.chunkBySize session.Seeds.Length
+
+        let notes =
+            Suboptimality.notes
+                session
+                (variants |> List.map _.Settings)
+                [ for _, _, specs in models do
+                      yield! specs ]
+                (List.concat measured)
+
+        let frame =
+            Frame.ofRows
+                [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
+                [ for dataset, variant, _ in models do
+                      let own, rest = List.splitAt splits.Length measured
+                      measured <- rest
+
+                      let published =
+                          variant.Published
+                          |> List.tryFind (fst >> (=) dataset)
+                          |> Option.map snd
+                          |> Option.defaultValue []
+
+                      for name, cells in rows variant own do
+                          let paper =
+                              match List.tryFind (fst >> (=) name) published with
+                              | Some(_, value) -> Value value
+                              | None -> Missing
+
+                          [ Text dataset; Text variant.Name; Text name ] @ cells @ [ paper ] ]
+
+        // What does not vary goes into the title.
+        let shown =
+            [ if datasets.Length > 1 then
+                  "data"
+              if variants.Length > 1 then
+                  "model"
+              "nats"
+              "training points"
+              "test points"
+              "published" ]
+
+        { Title =
+            title
+            + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
+            + (if variants.Length = 1 then $", {variants.Head.Name}" else "")
+            + ", in nats"
+          Notes = notes
+          Frame = Frame.sliceCols shown frame
+          Charts = charts frame }
+
+    /// The kinds of models of a table whose rows are log p̂, L[Flow*], L[FFG*], L[q] and the three gaps, as published for FFG and Flow.
+    let ffgAndFlow
+        (settings: SuboptimalitySettings)
+        (published: (string * (float list * float list)) list)
+        : GapVariant list =
+        let rows = [ "log p̂"; optimum "flow"; optimum "ffg"; "L[q]" ] @ gapRows
+
+        let variant name family other column =
+            { Name = name
+              Family = family
+              Settings = { settings with OtherFamilies = [ other ] }
+              Published = [ for dataset, both in published -> dataset, List.zip rows (column both) ] }
+
+        [ variant "FFG" "ffg" "flow" fst; variant "Flow" "flow" "ffg" snd ]
