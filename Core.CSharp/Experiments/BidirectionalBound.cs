@@ -8,8 +8,8 @@ namespace GapLab.Experiments;
 
 /// <summary>
 /// Bidirectional Monte Carlo, see <see cref="Bdmc"/>: how far AIS with these settings is from log p(x) on data that the model itself makes. The datapoints of the data set
-/// lend their number and their indices, which key the simulation, and nothing else: none of the columns is about them. Columns "lower", "upper", "forwardAcceptance",
-/// "reverseAcceptance", "forwardEffectiveChains" and "reverseEffectiveChains".
+/// lend their number and their indices, which key the simulation, and nothing else: none of the columns is about them. Columns "lower", "upper", "difference" (upper - lower,
+/// whose error over points is the one to quote), "forwardAcceptance", "reverseAcceptance", "forwardEffectiveChains" and "reverseEffectiveChains".
 /// </summary>
 /// <param name="options">The settings, the start of the path included. Only frozen steps certify the bounds, and the title says whether they are.</param>
 public sealed class BidirectionalBound(AisOptions options) : Measure(new Component("bdmc", revision: 1, AnnealedBound.SettingsOf(options)))
@@ -39,6 +39,7 @@ public sealed class BidirectionalBound(AisOptions options) : Measure(new Compone
         return new MeasureResult(
             MeasuredColumn.Of("lower", estimate.Lower),
             MeasuredColumn.Of("upper", estimate.Upper),
+            new MeasuredColumn("difference", estimate.Differences),
             new MeasuredColumn("forwardAcceptance", estimate.Forward.AcceptanceRates),
             new MeasuredColumn("reverseAcceptance", estimate.Reverse.AcceptanceRates),
             new MeasuredColumn("forwardEffectiveChains", estimate.Forward.EffectiveSampleSizes),

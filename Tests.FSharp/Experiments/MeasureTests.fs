@@ -81,6 +81,7 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
     let bidirectionalColumns (both: BdmcEstimate) =
         [ column "lower" both.Lower
           column "upper" both.Upper
+          "difference", both.Differences, None
           "forwardAcceptance", both.Forward.AcceptanceRates, None
           "reverseAcceptance", both.Reverse.AcceptanceRates, None
           "forwardEffectiveChains", both.Forward.EffectiveSampleSizes, None

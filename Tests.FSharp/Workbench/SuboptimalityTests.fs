@@ -1,10 +1,13 @@
 module GapLab.Tests.Workbench.SuboptimalityTests
 
+open System.IO
 open NUnit.Framework
+open GapLab.Data
 open GapLab.Optimization
 open GapLab.Tensors
 open GapLab.Workbench
 open GapLab.Tests.Checks
+open GapLab.Tests.Experiments.ExperimentFixtures
 
 let private tiny =
     { Suboptimality.smoke with
@@ -55,3 +58,28 @@ let ``annealing, data sizes and every other setting enter the key of a training 
     equal keys.Length (List.distinct keys).Length
     // What only the evaluation uses does not train again.
     equal (key tiny) (key { tiny with Points = 3; Chains = 7 })
+
+[<Test>]
+let ``measurements carry reasons for caution, with the points that they are about`` () =
+    withFolder (fun folder ->
+        // Short steps from the prior over four distributions are nearly always accepted.
+        let settings =
+            { tiny with
+                ImportanceSamples = 5
+                Chains = 2
+                Distributions = 4
+                LocalSamples = 2
+                LocalSteps = 100 }
+
+        let runner, _ = runnerOn (Path.Combine(folder, "store"))
+
+        let findings split =
+            let wanted = Suboptimality.evaluations settings (plainSpec folder 3UL) split
+            runner.Ensure(List.toArray wanted)
+            (Suboptimality.ofCells settings 3UL [ for spec in wanted -> runner.Find spec ]).Findings
+
+        for split, points in [ DataSplit.Train, "training"; DataSplit.Validation, "validation" ] do
+            match findings split |> List.filter _.Contains("accepted") with
+            | [ finding ] ->
+                holds finding (finding.StartsWith $"Caution, {points} points of seed 3: AIS accepted more than 90 %%")
+            | other -> Assert.Fail $"One finding is expected, not %A{other}.")
