@@ -23,7 +23,8 @@ internal sealed class Arena(Device device, bool exactly)
 
     public nint Allocate(long bytes)
     {
-        bytes = (bytes + Alignment - 1) / Alignment * Alignment;
+        // A tensor without elements still has a place: devices and the collector do not take sizes of 0.
+        bytes = Math.Max(1, (bytes + Alignment - 1) / Alignment) * Alignment;
         while (_current < 0 || _offset + bytes > _blocks[_current].Bytes)
         {
             if (_current + 1 == _blocks.Count)

@@ -323,3 +323,17 @@ let ``a detached tensor has the numbers but lets no gradient through`` () =
     let y = x.Square()
     equal (y.ToArray()) (y.Detach().ToArray())
     equal [| 1.0; 4.0 |] (Gradient.Of(x * y.Detach(), x).ToArray())
+
+[<Test>]
+let ``a tensor without elements can be owned, copied, picked and collected like any other`` () =
+    for device in [ CpuDevice.Instance :> Device; Reference.ReferenceDevice.Instance ] do
+        let make () =
+            let empty = Tensor.Filled(device, Shape(0, 3), 1.0)
+            let picked = (Tensor.Filled(device, Shape(2, 3), 1.0)).GatherRows(ReadOnlySpan [||])
+            equal (Shape(0, 3)) picked.Shape
+            equal [||] (empty.ToOwned().ToArray())
+            equal 0.0 ((empty + empty).Sum().ToDouble())
+
+        make ()
+        // Their memory is given back by finalizers, where an exception would end the process.
+        collect ()
