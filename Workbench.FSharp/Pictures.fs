@@ -143,5 +143,9 @@ module Pictures =
             Array.concat
                 [ for row in 0 .. x.Count - 1 ->
                       let only = [| row |]
-                      image optimal.Families[row] (x.Select(ReadOnlySpan only)) (optimal.Lambda.Select(ReadOnlySpan only)) ]
+
+                      image
+                          optimal.Families[row]
+                          (x.Select(ReadOnlySpan only))
+                          (optimal.Lambda.Select(ReadOnlySpan only)) ]
           OptimalElbo = sampler.Estimate(vae.Model, optimal, x, noise 2UL, null, cancellation).Elbo }

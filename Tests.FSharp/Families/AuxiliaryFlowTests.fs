@@ -55,7 +55,8 @@ let ``a flow that starts at the identity has the ELBO of the factorised Gaussian
     let x = observe device (Array.init 3 (fun i -> Array.init 4 (fun j -> (stream 9UL).At(i).Normal(int64 j))))
     let noise = Noise(x, stream 2UL, 20)
 
-    for scale in [ FlowScale.CentredSigmoid(); FlowScale.CentredSigmoid 0.5; FlowScale.Exponential; FlowScale.Bounded() ] do
+    for scale in
+        [ FlowScale.CentredSigmoid(); FlowScale.CentredSigmoid 0.5; FlowScale.Exponential; FlowScale.Bounded() ] do
         let flow =
             AuxiliaryFlow(
                 device,
@@ -124,8 +125,7 @@ let ``the marginal density integrates to 1 over the plane`` () =
         let lambda = sameLambda reference 1 [| 0.3; -0.4 |] [| 0.8; 1.3 |]
         let z = Tensor.Create(reference, Shape(1, points * points, 2), ReadOnlySpan grid)
 
-        let logQ =
-            flow.LogMarginal(lambda, z, Noise(observe reference [| [| 0.0 |] |], stream 7UL, k)).ToArray()
+        let logQ = flow.LogMarginal(lambda, z, Noise(observe reference [| [| 0.0 |] |], stream 7UL, k)).ToArray()
 
         // The Monte-Carlo errors of the 5,041 points are independent.
         Checks.near 1e-2 1.0 (step * step * Array.sumBy exp logQ)
@@ -144,7 +144,10 @@ let ``the marginal density of the identity is the normal density`` () =
 [<Test>]
 let ``the paper's flow has 212,700 parameters for one datapoint`` () =
     let flow = AuxiliaryFlow(cpu, 50, stream 1UL)
-    Checks.equal 212700L (flow.Shared.NumberCount + int64 (Seq.sumBy (fun (block: LocalBlock) -> block.Size) flow.LocalBlocks))
+
+    Checks.equal
+        212700L
+        (flow.Shared.NumberCount + int64 (Seq.sumBy (fun (block: LocalBlock) -> block.Size) flow.LocalBlocks))
 
 [<Test>]
 let ``choices that differ in any setting have different descriptions`` () =
@@ -163,7 +166,10 @@ let ``choices that differ in any setting have different descriptions`` () =
           InverseAutoregressiveFlow.Choice(hasContext = false)
           FullCovariance.Choice() ]
 
-    Checks.equal all.Length (all |> List.map (fun choice -> choice.ToJson().ToJsonString()) |> List.distinct |> List.length)
+    Checks.equal
+        all.Length
+        (all |> List.map (fun choice -> choice.ToJson().ToJsonString()) |> List.distinct |> List.length)
+
     let context = FamilyContext(correlated cpu, stream 1UL)
     let sizes (family: VariationalFamily) = [ for block in family.LocalBlocks -> block.Size ]
     Checks.equal [ 3; 3 ] (sizes (all[0].Build context))

@@ -45,12 +45,12 @@ let ``importance weights average to p(x), whatever the parameters`` (name: strin
                 )
                 |> perturbed s 0.05
                 :> VariationalFamily
-            | "IAF" -> InverseAutoregressiveFlow(reference, 1, s, hidden = [| 4 |]) |> perturbed s 0.2 :> VariationalFamily
+            | "IAF" ->
+                InverseAutoregressiveFlow(reference, 1, s, hidden = [| 4 |]) |> perturbed s 0.2 :> VariationalFamily
             | _ -> make name reference 1 s
 
         let lambda =
-            LocalParameters
-                [| for block in family.LocalBlocks -> Tensor.Filled(reference, Shape(1, block.Size), 0.4) |]
+            LocalParameters [| for block in family.LocalBlocks -> Tensor.Filled(reference, Shape(1, block.Size), 0.4) |]
 
         let q = family.Sample(lambda, model, Noise(x, stream 77UL, 40000))
         let w = (model.LogJoint(x, q.Latents) - q.LogDensity).ToArray()
@@ -58,7 +58,9 @@ let ``importance weights average to p(x), whatever the parameters`` (name: strin
         agrees $"{name} {seed}" 1.0 (meanAndError (Array.map (fun v -> exp (v + 1.4570080265800647)) w))
 
 [<TestCaseSource(nameof names)>]
-let ``gradients of the ELBO with respect to λ and the shared parameters are those of finite differences`` (name: string) =
+let ``gradients of the ELBO with respect to λ and the shared parameters are those of finite differences``
+    (name: string)
+    =
     for seed in 1UL .. 6UL do
         let s = stream seed
         let n = 1 + s.Below(3, 40)
@@ -114,7 +116,10 @@ let ``the fast device agrees with the reference`` (name: string) =
 let ``training an encoder with the family raises the ELBO, shared parameters included`` (name: string) =
     let n, d, count = 2, 6, 40
     let s = stream 5UL
-    let rows = Array.init count (fun i -> Array.init d (fun j -> if s.At(i).Below(3, int64 (j % 2)) > 0 then 1.0 else 0.0))
+
+    let rows =
+        Array.init count (fun i -> Array.init d (fun j -> if s.At(i).Below(3, int64 (j % 2)) > 0 then 1.0 else 0.0))
+
     let model = DenseModel(cpu, n, [| 8 |], d, Activation.Tanh, OutputKind.Bernoulli, s.Fork 1UL)
     let family = make name cpu n (stream 2UL)
     let before = bitsOf family.Shared

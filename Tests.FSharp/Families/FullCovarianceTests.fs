@@ -20,8 +20,8 @@ open GapLab.Tests.Models.ModelFixtures
 let private factor n (lambda: LocalParameters) row =
     let d, a = lambda[1].ToArray(), lambda[2].ToArray()
 
-    Matrix<float>.Build
-        .Dense(
+    Matrix<float>
+        .Build.Dense(
             n,
             n,
             fun i j ->
@@ -79,8 +79,7 @@ let ``a sample does not depend on its batch, and is μ + L ε`` onReference =
 let ``local optimisation closes the approximation gap that factorised Gaussians leave`` () =
     let model = correlated cpu
 
-    let rows =
-        [| [| 0.7; 0.1; -0.4; 1.2 |]; [| 2.0; 1.5; 0.3; -0.5 |]; [| -1.0; 0.2; 0.9; 0.0 |] |]
+    let rows = [| [| 0.7; 0.1; -0.4; 1.2 |]; [| 2.0; 1.5; 0.3; -0.5 |]; [| -1.0; 0.2; 0.9; 0.0 |] |]
 
     let x = observe cpu rows
     let marginal = rows |> Array.map model.LogMarginal

@@ -72,7 +72,10 @@ let ``a step's shift and scale of a component depend on all components before it
 [<Test>]
 let ``every component sees the context`` () =
     let n = 4
-    let flow = InverseAutoregressiveFlow(reference, n, stream 3UL, steps = 1, hidden = [| 8 |]) |> perturbed (stream 4UL) 0.5
+
+    let flow =
+        InverseAutoregressiveFlow(reference, n, stream 3UL, steps = 1, hidden = [| 8 |]) |> perturbed (stream 4UL) 0.5
+
     let lambda = randomBlocks flow (stream 5UL)
     let z = Array.init n (fun i -> (stream 6UL).Normal(int64 i))
     let ofContext h = forward flow [| lambda[0]; lambda[1]; h |] z |> fst

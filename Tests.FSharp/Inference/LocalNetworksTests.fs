@@ -22,8 +22,7 @@ open GapLab.Tests.Models.ModelFixtures
 let private decoder = DenseModel(cpu, 3, [| 17 |], 21, Activation.Elu, OutputKind.Bernoulli, stream 2UL)
 let private images = Array.init 6 (fun i -> Array.init 21 (fun j -> float ((stream 6UL).At(i).Below(2, int64 j))))
 
-let private smallFlow () =
-    AuxiliaryFlow(cpu, 3, stream 5UL, hidden = [| 9; 7 |])
+let private smallFlow () = AuxiliaryFlow(cpu, 3, stream 5UL, hidden = [| 9; 7 |])
 
 let private short =
     LocalOptimizerOptions(
@@ -34,24 +33,27 @@ let private short =
         Adam = AdamOptions(LearningRate = 0.02)
     )
 
-let private optimize (family: VariationalFamily) x =
-    LocalOptimizer(short).Optimize(decoder, family, x, stream 11UL)
+let private optimize (family: VariationalFamily) x = LocalOptimizer(short).Optimize(decoder, family, x, stream 11UL)
 
 /// All that was found for one datapoint.
 let private found (optimum: LocalOptimum) row =
     use _scope = MemoryScope.Enter(record = false)
 
-    Array.append
-        (bitsOf optimum.Families[row].Shared)
-        (bitsOf (optimum.Lambda.Select(ReadOnlySpan [| row |]).Blocks))
+    Array.append (bitsOf optimum.Families[row].Shared) (bitsOf (optimum.Lambda.Select(ReadOnlySpan [| row |]).Blocks))
 
 [<TestCase("flow")>]
 [<TestCase("IAF")>]
-let ``networks and λ of a datapoint depend on no other datapoint, their order or the number of threads`` (name: string) =
+let ``networks and λ of a datapoint depend on no other datapoint, their order or the number of threads``
+    (name: string)
+    =
     let family: VariationalFamily =
-        if name = "flow" then smallFlow () else InverseAutoregressiveFlow(cpu, 3, stream 5UL, hidden = [| 9 |])
+        if name = "flow" then
+            smallFlow ()
+        else
+            InverseAutoregressiveFlow(cpu, 3, stream 5UL, hidden = [| 9 |])
 
     let before = bitsOf family.Shared
+
     let run threads (rows: int[]) =
         withThreads threads (fun () ->
             optimize family (observeAs cpu (Array.map ((+) 100) rows) [| for r in rows -> images[r] |]))
@@ -114,8 +116,7 @@ let ``a datapoint is evaluated with its own networks, as the measure does it one
     let vae = Vae(decoder, flow, Amortized(flow, cpu, 21, [| 5 |], Activation.Elu, stream 3UL))
     let measured = OptimalBounds(short, 33).Run(vae, x, 8UL, null, Threading.CancellationToken.None)
 
-    let optimum =
-        LocalOptimizer(short).Optimize(decoder, flow, x, RandomStream(8UL, RandomPurpose.LocalOptimization))
+    let optimum = LocalOptimizer(short).Optimize(decoder, flow, x, RandomStream(8UL, RandomPurpose.LocalOptimization))
 
     let noise = RandomStream(8UL, RandomPurpose.Importance).Fork 2UL
     let own = ImportanceSampler(33).Estimate(decoder, optimum, x, noise)
@@ -133,8 +134,7 @@ let ``a flow fits a correlated posterior better than a factorised Gaussian, and 
     let row = [| 1.0; 0.2 |]
     let x = observe cpu [| row |]
 
-    let options =
-        LocalOptimizerOptions(Samples = 50, Adam = AdamOptions(LearningRate = 1e-2), MaximumSteps = 2000)
+    let options = LocalOptimizerOptions(Samples = 50, Adam = AdamOptions(LearningRate = 1e-2), MaximumSteps = 2000)
 
     let elbo (family: VariationalFamily) =
         let optimum = LocalOptimizer(options).Optimize(model, family, x, stream 4UL)
@@ -162,11 +162,15 @@ let ``a search that starts at the optimum of another family with the flow as the
 
     let still = LocalOptimizerOptions(Samples = 5, MaximumSteps = 1, Adam = AdamOptions(LearningRate = 1e-9))
     let started = LocalOptimizer(still).Optimize(decoder, flow, x, stream 1UL, start = ffg.Lambda)
-    let elbo optimum = ImportanceSampler(50).Estimate(decoder, (optimum: LocalOptimum), x, stream 7UL).Elbo.Values
+
+    let elbo optimum =
+        ImportanceSampler(50).Estimate(decoder, (optimum: LocalOptimum), x, stream 7UL).Elbo.Values
+
     Checks.close "ELBO" 1e-5 (elbo ffg) (elbo started)
 
     Checks.throws<ShapeException> [ "6"; "2" ] (fun () ->
-        LocalOptimizer(still).Optimize(decoder, flow, x, stream 1UL, start = ffg.Lambda.Select(ReadOnlySpan [| 0; 1 |]))
+        LocalOptimizer(still)
+            .Optimize(decoder, flow, x, stream 1UL, start = ffg.Lambda.Select(ReadOnlySpan [| 0; 1 |]))
         |> ignore)
 
 /// Factorised Gaussians whose log-density is no number from the given evaluation on.
@@ -216,9 +220,14 @@ let ``long gradients are scaled down to the limit, by default where networks are
         use _scope = MemoryScope.Enter(record = false)
 
         [| for row in 0..1 ->
-               let own = [ yield! optimum.Lambda.Select(ReadOnlySpan [| row |]).Blocks; yield! optimum.Families[row].Shared ]
+               let own =
+                   [ yield! optimum.Lambda.Select(ReadOnlySpan [| row |]).Blocks; yield! optimum.Families[row].Shared ]
+
                let start = [ yield! (family.InitialLocalParameters 1).Blocks; yield! family.Shared ]
-               sqrt (List.fold2 (fun sum (a: Tensor) (b: Tensor) -> sum + (a - b).Square().Sum().ToDouble()) 0.0 own start) |]
+
+               sqrt (
+                   List.fold2 (fun sum (a: Tensor) (b: Tensor) -> sum + (a - b).Square().Sum().ToDouble()) 0.0 own start
+               ) |]
 
     let flow () = smallFlow () |> perturbed (stream 3UL) 0.6
     let free = moved (Nullable infinity) (flow ())
