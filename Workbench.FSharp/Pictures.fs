@@ -9,6 +9,7 @@ open GapLab.Distributions
 open GapLab.Experiments
 open GapLab.Families
 open GapLab.Inference
+open GapLab.Models
 open GapLab.Tensors
 
 /// How the numbers of a data set become images.
@@ -90,7 +91,7 @@ module Pictures =
     let private averagedSamples = 1000
 
     /// E_q[z]: exact for a Gaussian of one level, else the average of samples, level by level.
-    let private meanOf (family: VariationalFamily) model x lambda stream =
+    let private meanOf (model: GenerativeModel) (family: VariationalFamily) x lambda stream =
         let sample (count: int) = family.Sample(lambda, model, Noise(x, stream, count))
 
         match (sample 1).Conditionals with
@@ -103,11 +104,9 @@ module Pictures =
 
             Latents [| for level in (sample averagedSamples).Latents.Levels -> mean level |])
 
-    /// Reconstructions of a batch, with q* found as `search` says and ELBOs of `samples` samples. The noise is that of the measures `InferredBounds` and
-    /// `OptimalBounds` with the same seed, so the ELBOs are theirs.
+    /// Reconstructions of a batch. The noise is that of the measures `InferredBounds` and `OptimalBounds` with the same seed, so the ELBOs are theirs.
     let reconstruct
-        (search: LocalOptimizerOptions)
-        (samples: int)
+        (settings: SuboptimalitySettings)
         (vae: Vae)
         (x: Observations)
         (seed: uint64)
@@ -118,7 +117,7 @@ module Pictures =
             vae.Inference.Infer(vae.Model, vae.Family, x, RandomStream(seed, RandomPurpose.Evaluation), 0).Final
 
         let optimal =
-            LocalOptimizer(search)
+            LocalOptimizer(Suboptimality.localOptions settings)
                 .Optimize(
                     vae.Model,
                     vae.Family,
@@ -128,45 +127,25 @@ module Pictures =
                     cancellation
                 )
 
-        // One datapoint after the other: the q* of each may have networks of its own.
-        let images (familyOf: int -> VariationalFamily) (lambda: LocalParameters) =
-            [| for row in 0 .. x.Count - 1 do
-                   let own, datapoint = lambda.Select(ReadOnlySpan [| row |]), x.Select(ReadOnlySpan [| row |])
-                   let stream = RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL
-                   let z = meanOf (familyOf row) vae.Model datapoint own stream
-                   yield! vae.Model.Output(z, datapoint).Mean.ToArray() |]
+        let sampler = ImportanceSampler settings.ImportanceSamples
+        let noise fork = RandomStream(seed, RandomPurpose.Importance).Fork fork
 
-        let elbo (familyOf: int -> VariationalFamily) (lambda: LocalParameters) fork =
-            let stream = RandomStream(seed, RandomPurpose.Importance).Fork fork
-
-            let each =
-                [| for row in 0 .. x.Count - 1 ->
-                       ImportanceSampler(samples)
-                           .Estimate(
-                               vae.Model,
-                               familyOf row,
-                               x.Select(ReadOnlySpan [| row |]),
-                               lambda.Select(ReadOnlySpan [| row |]),
-                               stream,
-                               null,
-                               cancellation
-                           )
-                           .Elbo |]
-
-            BoundEstimate(
-                each[0].Name,
-                each[0].Direction,
-                each |> Array.collect _.Values,
-                each |> Array.collect _.StandardErrors,
-                Datapoints = x.Indices
-            )
-
-        let shared _ = vae.Family
-        let own row = optimal.Families[row]
+        let image family (x: Observations) lambda =
+            let z = meanOf vae.Model family x lambda (RandomStream(seed, RandomPurpose.Evaluation).Fork 1UL)
+            vae.Model.Output(z, x).Mean.ToArray()
 
         { Datapoints = x.Indices.ToArray()
           Originals = valuesOf x
-          Inferred = images shared inferred
-          InferredElbo = elbo shared inferred 1UL
-          Optimal = images own optimal.Lambda
-          OptimalElbo = elbo own optimal.Lambda 2UL }
+          Inferred = image vae.Family x inferred
+          InferredElbo = sampler.Estimate(vae.Model, vae.Family, x, inferred, noise 1UL, null, cancellation).Elbo
+          Optimal =
+            // Every datapoint has a family of its own: its networks, where there are any, are part of q*.
+            Array.concat
+                [ for row in 0 .. x.Count - 1 ->
+                      let only = [| row |]
+
+                      image
+                          optimal.Families[row]
+                          (x.Select(ReadOnlySpan only))
+                          (optimal.Lambda.Select(ReadOnlySpan only)) ]
+          OptimalElbo = sampler.Estimate(vae.Model, optimal, x, noise 2UL, null, cancellation).Elbo }

@@ -11,7 +11,7 @@ namespace GapLab.Inference;
 /// <summary>
 /// q* = argmax over the family of the ELBO, separately for every datapoint (Cremer et al. 2018, section 6.4): start at N(0, I), Adam, and
 /// after every 100 steps average the objective of those steps; stop when the best average has not been beaten for 10 checks in a row. The parameters of
-/// the best check are kept.
+/// the best check are kept. A search whose objective becomes infinite or no number after the first check ends there and does not count as converged.
 /// </summary>
 /// <remarks>
 /// A family's shared parameters count among a datapoint's own: each datapoint moves a copy of them, which starts at the family's present values. Every
@@ -31,7 +31,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
     /// <param name="progress">Told after every datapoint how many are done.</param>
     /// <param name="cancellation">Stops between two checks.</param>
     /// <param name="start">λ to start at, one for each datapoint; null for the family's own start, N(0, I).</param>
-    /// <exception cref="GapLabException">The objective is not finite at some step: names the datapoint and the step.</exception>
+    /// <exception cref="GapLabException">The objective is not finite before the first check: names the datapoint and the step.</exception>
     /// <exception cref="ShapeException">Another number of λ than of datapoints.</exception>
     public LocalOptimum Optimize(
         GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream,
@@ -61,7 +61,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
     /// <param name="cancellation">Stops between two checks.</param>
     /// <param name="start">λ to start at, one for each datapoint; null for the family's own start, N(0, I).</param>
     /// <returns>The evaluations, in the order of the batch.</returns>
-    /// <exception cref="GapLabException">The objective is not finite at some step: names the datapoint and the step.</exception>
+    /// <exception cref="GapLabException">The objective is not finite before the first check: names the datapoint and the step.</exception>
     /// <exception cref="ShapeException">Another number of λ than of datapoints.</exception>
     public T[] Optimize<T>(
         GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, Func<DatapointOptimum, T> evaluate,
@@ -95,6 +95,7 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         var gradients = new Tensor[parameters.Length];
         double bestCheck = double.NegativeInfinity, sum = 0;
         int steps = 0, failures = 0, lastCheck = 0;
+        double norm = _options.MaximumGradientNorm ?? (family.Shared.Count > 0 ? LocalOptimizerOptions.NetworkGradientNorm : double.PositiveInfinity);
         while (steps < _options.MaximumSteps && failures < _options.Patience)
         {
             using (MemoryScope.Enter())
@@ -103,9 +104,13 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
                 Tensor objective = new ElboObjective(model, own, x, noise, ObjectiveWeights.Elbo, _options.KlForm).Value(lambda);
                 Gradient.Of(objective, parameters, gradients);
                 double value = objective.ToDouble();
+                // A search that gets lost after it has found something ends with what it has found.
+                if (!double.IsFinite(value) && lastCheck > 0)
+                    break;
                 if (!double.IsFinite(value))
                     throw new GapLabException($"Local optimisation: the ELBO of datapoint {x.Indices.Span[0]} is {value} at step {steps}; use a smaller step size.");
                 sum += value;
+                Limit(gradients, norm);
                 adam.Ascend(gradients);
             }
             // The limit ends the last check early; what its steps gained counts.
@@ -126,6 +131,18 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         return new DatapointOptimum(x, found, foundLambda, steps, failures >= _options.Patience);
     }
 
+    /// <summary>Scales gradients down to a largest norm of all together.</summary>
+    private static void Limit(Tensor[] gradients, double largest)
+    {
+        if (double.IsPositiveInfinity(largest))
+            return;
+        double norm = Math.Sqrt(gradients.Sum(gradient => gradient.Square().Sum().ToDouble()));
+        if (!(norm > largest))
+            return;
+        for (int i = 0; i < gradients.Length; i++)
+            gradients[i] *= largest / norm;
+    }
+
     /// <summary>λ and the family with shared parameters that have the given values: first λ's blocks, then the shared ones.</summary>
     private static (VariationalFamily Family, LocalParameters Lambda) Over(VariationalFamily family, Tensor[] values)
     {
@@ -137,8 +154,10 @@ public sealed class LocalOptimizer(LocalOptimizerOptions options)
         family.Shared.Count == 0 ? family : family.With(family.Shared.With([.. family.Shared.Select(value => value.ToOwned())]));
 
     private static LocalOptimizerOptions Checked(LocalOptimizerOptions options) =>
-        options.Samples >= 1 && options.StepsPerCheck >= 1 && options.Patience >= 1 && options.MaximumSteps >= 1
-            ? options
-            : throw new GapLabException(
-                $"Local optimisation needs samples, steps a check, patience and a maximum of steps of at least 1, not {options.Samples}, {options.StepsPerCheck}, {options.Patience} and {options.MaximumSteps}.");
+        options.Samples < 1 || options.StepsPerCheck < 1 || options.Patience < 1 || options.MaximumSteps < 1
+            ? throw new GapLabException(
+                $"Local optimisation needs samples, steps a check, patience and a maximum of steps of at least 1, not {options.Samples}, {options.StepsPerCheck}, {options.Patience} and {options.MaximumSteps}.")
+            : options.MaximumGradientNorm is { } norm && !(norm > 0)
+            ? throw new GapLabException($"Local optimisation: the largest norm of a gradient must be positive, not {norm}.")
+            : options;
 }

@@ -23,4 +23,13 @@ public sealed record LocalOptimizerOptions
 
     /// <summary>How the KL terms are evaluated.</summary>
     public KlForm KlForm { get; init; } = KlForm.Analytic;
+
+    /// <summary>
+    /// The largest norm of a gradient: longer ones are scaled down to it. Null for <see cref="NetworkGradientNorm"/> where a family's shared parameters are
+    /// moved, too, and for no limit where they are not; infinity for no limit at all.
+    /// </summary>
+    public double? MaximumGradientNorm { get; init; }
+
+    /// <summary>The limit for families with shared parameters, about the norm of ordinary steps. Networks extrapolate: without a limit one outlying sample, of a gradient a thousand times as long, can throw all weights off.</summary>
+    public const double NetworkGradientNorm = 50;
 }

@@ -55,7 +55,8 @@ let ``a flow that starts at the identity has the ELBO of the factorised Gaussian
     let x = observe device (Array.init 3 (fun i -> Array.init 4 (fun j -> (stream 9UL).At(i).Normal(int64 j))))
     let noise = Noise(x, stream 2UL, 20)
 
-    for scale in [ FlowScale.CentredSigmoid(); FlowScale.CentredSigmoid 0.5; FlowScale.Exponential ] do
+    for scale in
+        [ FlowScale.CentredSigmoid(); FlowScale.CentredSigmoid 0.5; FlowScale.Exponential; FlowScale.Bounded() ] do
         let flow =
             AuxiliaryFlow(
                 device,
@@ -78,6 +79,7 @@ let ``the identity needs a scale that is 1 for outputs of zero, and steps are no
     Checks.throws<GapLabException> [ "sigmoid"; "identity" ] (fun () ->
         AuxiliaryFlow(cpu, 2, stream 1UL, startsAtIdentity = true) |> ignore)
 
+    Checks.throws<GapLabException> [ "positive"; "0" ] (fun () -> FlowScale.Bounded 0.0 |> ignore)
     Checks.throws<GapLabException> [ "-1 steps" ] (fun () -> AuxiliaryFlow(cpu, 2, stream 1UL, steps = -1) |> ignore)
 
 [<Test>]
@@ -90,10 +92,11 @@ let ``scales are the functions that they are called`` () =
           FlowScale.Sigmoid 2.0, (fun a -> sigmoid (a + 2.0))
           FlowScale.CentredSigmoid(), (fun a -> sigmoid (a + 2.0) / sigmoid 2.0)
           FlowScale.CentredSigmoid -1.0, (fun a -> sigmoid (a - 1.0) / sigmoid -1.0)
-          FlowScale.Exponential, exp ] do
+          FlowScale.Exponential, exp
+          FlowScale.Bounded 1.5, (fun a -> exp (1.5 * tanh (a / 1.5))) ] do
         let a = [| -30.0; -2.0; 0.0; 0.7; 30.0 |]
         let found = (scale.Log(matrixOf reference [| a |])).ToArray()
-        Checks.close $"{scale.Name} {scale.Shift}" 1e-12 (Array.map (expected >> log) a) found
+        Checks.close $"{scale.Name} {scale.Parameter}" 1e-12 (Array.map (expected >> log) a) found
 
 [<Test>]
 let ``the marginal density integrates to 1 over the plane`` () =
@@ -156,6 +159,7 @@ let ``choices that differ in any setting have different descriptions`` () =
           AuxiliaryFlow.Choice(scale = FlowScale.Sigmoid 2.0)
           AuxiliaryFlow.Choice(scale = FlowScale.CentredSigmoid())
           AuxiliaryFlow.Choice(scale = FlowScale.Exponential)
+          AuxiliaryFlow.Choice(scale = FlowScale.Bounded())
           AuxiliaryFlow.Choice(standardAuxiliary = true)
           AuxiliaryFlow.Choice(scale = FlowScale.Exponential, startsAtIdentity = true)
           InverseAutoregressiveFlow.Choice()
@@ -169,5 +173,5 @@ let ``choices that differ in any setting have different descriptions`` () =
     let context = FamilyContext(correlated cpu, stream 1UL)
     let sizes (family: VariationalFamily) = [ for block in family.LocalBlocks -> block.Size ]
     Checks.equal [ 3; 3 ] (sizes (all[0].Build context))
-    Checks.equal [ 3; 3; 3 ] (sizes (all[9].Build context))
-    Checks.equal [ 3; 3; 9 ] (sizes (all[11].Build context))
+    Checks.equal [ 3; 3; 3 ] (sizes (all[10].Build context))
+    Checks.equal [ 3; 3; 9 ] (sizes (all[12].Build context))

@@ -23,7 +23,12 @@ let perturbed (s: RandomStream) scale (family: #VariationalFamily) =
 
     family
 
-let scales = [ FlowScale.Sigmoid(); FlowScale.Sigmoid 2.0; FlowScale.CentredSigmoid(); FlowScale.Exponential ]
+let scales =
+    [ FlowScale.Sigmoid()
+      FlowScale.Sigmoid 2.0
+      FlowScale.CentredSigmoid()
+      FlowScale.Exponential
+      FlowScale.Bounded() ]
 
 /// A small flow with an auxiliary variable: its steps, hidden layers, scale and q(v0) follow from the stream.
 let randomFlow device size (s: RandomStream) =

@@ -11,6 +11,7 @@ open GapLab.Distributions
 open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
+open GapLab.Networks
 open GapLab.Objectives
 open GapLab.Optimization
 open GapLab.Specification
@@ -171,3 +172,70 @@ let ``a search that starts at the optimum of another family with the flow as the
         LocalOptimizer(still)
             .Optimize(decoder, flow, x, stream 1UL, start = ffg.Lambda.Select(ReadOnlySpan [| 0; 1 |]))
         |> ignore)
+
+/// Factorised Gaussians whose log-density is no number from the given evaluation on.
+type private LostAfter(evaluations: int) =
+    inherit VariationalFamily(ParameterSet reference)
+    let inner = FactorizedGaussian(reference, 1)
+    let mutable evaluated = 0
+    override _.Name = "lost"
+    override _.LocalBlocks = inner.LocalBlocks
+    override _.InitialLocalParameters count = inner.InitialLocalParameters count
+
+    override _.Sample(lambda, model, noise) =
+        let sample = inner.Sample(lambda, model, noise)
+        evaluated <- evaluated + 1
+        let shift = if evaluated > evaluations then nan else 0.0
+        PosteriorSample(sample.Latents, sample.LogDensity + shift, null)
+
+[<Test>]
+let ``a search that gets lost ends with what it has found, and before it has found anything with an error`` () =
+    let x = observe reference [| [| 0.8 |] |]
+
+    let run evaluations steps =
+        let options = LocalOptimizerOptions(Samples = 5, StepsPerCheck = 10, MaximumSteps = steps, Patience = 100)
+        LocalOptimizer(options).Optimize(golden reference, LostAfter evaluations, x, stream 1UL)
+
+    let lost, whole = run 34 100, run 1000 30
+    Checks.equal [| 34 |] lost.Steps
+    Checks.equal [| false |] lost.Converged
+    // With so few steps each check is better than the last: λ is that of step 30.
+    Checks.equal (bitsOf whole.Lambda.Blocks) (bitsOf lost.Lambda.Blocks)
+    Checks.throws<GapLabException> [ "datapoint 0"; "NaN"; "step 7" ] (fun () -> run 7 100 |> ignore)
+
+[<Test>]
+let ``long gradients are scaled down to the limit, by default where networks are moved`` () =
+    let x = observe cpu images[..1]
+    // One step of Adam from zero moments is the rate times g / (|g| + ε): a large ε shows the length of g.
+    let moved (limit: Nullable<float>) (family: VariationalFamily) =
+        let options =
+            LocalOptimizerOptions(
+                Samples = 5,
+                MaximumSteps = 1,
+                MaximumGradientNorm = limit,
+                Adam = AdamOptions(LearningRate = 1e9, Epsilon = 1e9)
+            )
+
+        let optimum = LocalOptimizer(options).Optimize(decoder, family, x, stream 1UL)
+        use _scope = MemoryScope.Enter(record = false)
+
+        [| for row in 0..1 ->
+               let own =
+                   [ yield! optimum.Lambda.Select(ReadOnlySpan [| row |]).Blocks; yield! optimum.Families[row].Shared ]
+
+               let start = [ yield! (family.InitialLocalParameters 1).Blocks; yield! family.Shared ]
+
+               sqrt (
+                   List.fold2 (fun sum (a: Tensor) (b: Tensor) -> sum + (a - b).Square().Sum().ToDouble()) 0.0 own start
+               ) |]
+
+    let flow () = smallFlow () |> perturbed (stream 3UL) 0.6
+    let free = moved (Nullable infinity) (flow ())
+    Checks.holds $"gradients are longer than the limits here: %A{free}" (Array.forall (fun length -> length > 1.0) free)
+    Checks.close "limited to 0.5" 1e-4 [| 0.5; 0.5 |] (moved (Nullable 0.5) (flow ()))
+    let byDefault = free |> Array.map (min LocalOptimizerOptions.NetworkGradientNorm)
+    Checks.close "limited by default" 1e-4 byDefault (moved (Nullable()) (flow ()))
+    let ffg = FactorizedGaussian(cpu, 3)
+    Checks.equal (moved (Nullable infinity) ffg) (moved (Nullable()) ffg)
+
+    Checks.throws<GapLabException> [ "positive"; "0" ] (fun () -> moved (Nullable 0.0) ffg |> ignore)
