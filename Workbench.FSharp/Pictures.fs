@@ -104,9 +104,11 @@ module Pictures =
 
             Latents [| for level in (sample averagedSamples).Latents.Levels -> mean level |])
 
-    /// Reconstructions of a batch. The noise is that of the measures `InferredBounds` and `OptimalBounds` with the same seed, so the ELBOs are theirs.
+    /// Reconstructions of a batch, with q* found as `search` says and ELBOs of `samples` samples. The noise is that of the measures `InferredBounds` and
+    /// `OptimalBounds` with the same seed, so the ELBOs are theirs.
     let reconstruct
-        (settings: SuboptimalitySettings)
+        (search: LocalOptimizerOptions)
+        (samples: int)
         (vae: Vae)
         (x: Observations)
         (seed: uint64)
@@ -117,7 +119,7 @@ module Pictures =
             vae.Inference.Infer(vae.Model, vae.Family, x, RandomStream(seed, RandomPurpose.Evaluation), 0).Final
 
         let optimal =
-            LocalOptimizer(Suboptimality.localOptions settings)
+            LocalOptimizer(search)
                 .Optimize(
                     vae.Model,
                     vae.Family,
@@ -127,7 +129,7 @@ module Pictures =
                     cancellation
                 )
 
-        let sampler = ImportanceSampler settings.ImportanceSamples
+        let sampler = ImportanceSampler samples
         let noise fork = RandomStream(seed, RandomPurpose.Importance).Fork fork
 
         let image family (x: Observations) lambda =
