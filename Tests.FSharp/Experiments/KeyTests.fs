@@ -115,7 +115,7 @@ let ``every setting of a measure changes the key`` () =
     let keyOf (measure: Measure) = (evaluate measure).Key
 
     allChange
-        [ "Adam", AdamOptions(LearningRate = 0.5) ]
+        [ "Adam", AdamOptions(LearningRate = 0.5); "MaximumGradientNorm", 10.0 ]
         (fun options -> keyOf (OptimalBounds(options, 100)))
         (LocalOptimizerOptions())
 

@@ -141,3 +141,14 @@ let ``training an encoder with the family raises the ELBO, shared parameters inc
         (fun (b: int64[]) (p: Tensor) -> Checks.holds "every network moved" (b <> bits (p.ToArray())))
         before
         (Seq.toArray family.Shared)
+
+[<Test>]
+let ``command lines can name every family`` () =
+    let context = FamilyContext(correlated cpu, stream 1UL)
+
+    for name, expected in
+        [ "ffg", typeof<FactorizedGaussian>
+          "full-covariance", typeof<FullCovariance>
+          "flow", typeof<AuxiliaryFlow>
+          "iaf", typeof<InverseAutoregressiveFlow> ] do
+        Checks.equal expected.Name ((GapLab.Workbench.Parts.family name).Build(context).GetType().Name)
