@@ -107,6 +107,20 @@ public abstract class Device
     /// <summary>Y[m, n] = activation(X[m, k] · W[n, k]ᵀ + bias[n]).</summary>
     public abstract void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k);
 
+    /// <summary>
+    /// Y = activation(X * W + bias): the convolution that <see cref="ConvolutionSize"/> defines. A bias of length 0 adds nothing.
+    /// </summary>
+    public abstract void Convolution(Storage x, Storage weight, Storage bias, Activation activation, Storage y, in ConvolutionSize size);
+
+    /// <summary>
+    /// X = activation(Wᵀ * Y + bias): the transposed of the convolution of this size, from its output to its input,
+    /// x[b, r, s, c] = Σ y[b, i, j, o] w[o, u, v, c] over i · Stride + u - Top = r and j · Stride + v - Left = s. A bias of length 0 adds nothing.
+    /// </summary>
+    public abstract void TransposedConvolution(Storage y, Storage weight, Storage bias, Activation activation, Storage x, in ConvolutionSize size);
+
+    /// <summary>W̄[o, u, v, c] = Σ_{b, i, j} g[b, i, j, o] x[b, i · Stride + u - Top, j · Stride + v - Left, c]: the adjoint of a convolution with respect to its kernels.</summary>
+    public abstract void ConvolutionWeightAdjoint(Storage x, Storage g, Storage dWeight, in ConvolutionSize size);
+
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
 

@@ -1,0 +1,142 @@
+using System.Runtime.InteropServices;
+
+namespace GapLab.Tensors.Cpu;
+
+// The adjoint with respect to the kernels: W̄[OutChannels, Depth] = Gᵀ · patches, with as many terms as there are pixels in the batch.
+internal static unsafe partial class Convolution
+{
+    // Pixels in a block: a panel of their patches and their rows of G stay in the first-level cache.
+    private const int BlockPixels = 256;
+
+    /// <summary>W̄[OutChannels, Depth] from x and the adjoint g of the output.</summary>
+    public static void WeightAdjoint(float* x, float* g, float* weight, in ConvolutionSize size)
+    {
+        if (size.OutChannels == 0 || size.Depth == 0)
+            return;
+        var kernels = MicroKernelSet.Current;
+        var work = (long)size.Pixels * size.OutChannels * size.Depth;
+        var threads = work < ParallelWork ? 1 : WorkerPool.AvailableThreads;
+        var panels = (size.Depth + kernels.Columns - 1) / kernels.Columns;
+        var wanted = threads == 1 ? 1 : threads * PartsPerThread;
+        var runs = Math.Min(panels, wanted);
+        var adjoint = new Adjoint
+        {
+            Width = kernels.Width,
+            Size = size,
+            X = x,
+            G = g,
+            Weight = weight,
+            PanelRuns = runs,
+            // Few panels: output channels are split, too, although each part then copies the same patches.
+            ChannelRuns = Math.Min((wanted + runs - 1) / runs, (size.OutChannels + kernels.Rows - 1) / kernels.Rows),
+        };
+        var parts = adjoint.PanelRuns * adjoint.ChannelRuns;
+        if (threads > 1)
+            WorkerPool.Run(parts, &AdjointPart, &adjoint);
+        else
+            for (var part = 0; part < parts; part++)
+                AdjointPart(&adjoint, part);
+    }
+
+    // Some panels of columns and some output channels, over all pixels.
+    private static void AdjointPart(void* context, int part)
+    {
+        var adjoint = (Adjoint*)context;
+        ref readonly var size = ref adjoint->Size;
+        var kernels = MicroKernelSet.OfWidth(adjoint->Width);
+        var width = kernels.Columns;
+        var (run, channels) = Math.DivRem(part, adjoint->ChannelRuns);
+        var panels = (size.Depth + width - 1) / width;
+        var begin = panels * run / adjoint->PanelRuns * width;
+        var end = Math.Min(size.Depth, panels * (run + 1) / adjoint->PanelRuns * width);
+        var firstChannel = (int)((long)size.OutChannels * channels / adjoint->ChannelRuns);
+        var endChannel = (int)((long)size.OutChannels * (channels + 1) / adjoint->ChannelRuns);
+        var panel = Scratch.Left.Reserve(BlockPixels * width);
+        var tile = stackalloc float[kernels.Rows * width];
+        for (var p = 0; p == 0 || p < size.Pixels; p += BlockPixels)
+        {
+            var count = Math.Min(BlockPixels, size.Pixels - p);
+            for (var j = begin; j < end; j += width)
+            {
+                var columns = Math.Min(width, end - j);
+                var vectors = (columns + kernels.VectorLength - 1) / kernels.VectorLength;
+                var isPartial = columns < vectors * kernels.VectorLength;
+                GatherPanel(adjoint->X, size, p, count, j, columns, panel, width);
+                for (var o = firstChannel; o < endChannel;)
+                {
+                    var height = TileRows(endChannel - o, kernels.Rows);
+                    var kernel = kernels.Get(height, vectors, true);
+                    var g = adjoint->G + ((nint)p * size.OutChannels) + o;
+                    var w = adjoint->Weight + ((nint)o * size.Depth) + j;
+                    if (isPartial)
+                    {
+                        if (p > 0)
+                            CopyRows(w, size.Depth, tile, width, height, columns);
+                        kernel(count, g, size.OutChannels, panel, width, tile, width, p > 0);
+                        CopyRows(tile, width, w, size.Depth, height, columns);
+                    }
+                    else
+                    {
+                        kernel(count, g, size.OutChannels, panel, width, w, size.Depth, p > 0);
+                    }
+                    o += height;
+                }
+            }
+        }
+    }
+
+    // panel[count, width] = columns [column, column + columns) of the patches of pixels [first, first + count).
+    private static void GatherPanel(float* x, in ConvolutionSize size, int first, int count, int column, int columns, float* panel, int width)
+    {
+        if (columns < width)
+            NativeMemory.Clear(panel, (nuint)(count * width) * sizeof(float));
+        var run = size.KernelWidth * size.Channels;
+        for (var done = 0; done < columns;)
+        {
+            var (u, start) = Math.DivRem(column + done, run);
+            var length = Math.Min(run - start, columns - done);
+            var to = panel + done;
+            var (line, j) = Math.DivRem(first, size.OutWidth);
+            var (image, i) = Math.DivRem(line, size.OutHeight);
+            for (var left = count; left > 0; j = 0)
+            {
+                var pixels = Math.Min(left, size.OutWidth - j);
+                GatherLine(x, size, image, (i * size.Stride) + u - size.Top, (((j * size.Stride) - size.Left) * size.Channels) + start, length, pixels, to, width);
+                to += (nint)pixels * width;
+                left -= pixels;
+                if (++i == size.OutHeight)
+                    (i, image) = (0, image + 1);
+            }
+            done += length;
+        }
+    }
+
+    // `pixels` runs of one row of an image, a stride apart.
+    private static void GatherLine(float* x, in ConvolutionSize size, int image, int row, int from, int length, int pixels, float* to, int width)
+    {
+        var source = x + ((nint)image * size.Height * size.Width * size.Channels);
+        var step = size.Stride * size.Channels;
+        var limit = size.Width * size.Channels;
+        // Runs that do not lie inside the row, then those that do, then others.
+        var before = from >= 0 ? 0 : Math.Min(pixels, (-from + step - 1) / step);
+        var inside = (uint)row < (uint)size.Height ? Math.Clamp(limit - length - from < 0 ? 0 : ((limit - length - from) / step) + 1, before, pixels) : before;
+        var t = 0;
+        for (; t < before; t++)
+            CopyRun(source, size, row, from + (t * step), length, to + ((nint)t * width));
+        if (inside > before)
+            CopySteps(source + ((nint)row * limit) + from + (t * step), step, inside - before, length, to + ((nint)t * width), width);
+        for (t = inside; t < pixels; t++)
+            CopyRun(source, size, row, from + (t * step), length, to + ((nint)t * width));
+    }
+
+    private struct Adjoint
+    {
+        public int Width;
+        public ConvolutionSize Size;
+        public float* X;
+        public float* G;
+        public float* Weight;
+        public int PanelRuns;
+        public int ChannelRuns;
+    }
+}

@@ -1,0 +1,73 @@
+namespace GapLab.Tensors.Reference;
+
+// Convolutions as their definitions say, one output at a time.
+public sealed partial class ReferenceDevice
+{
+    /// <inheritdoc/>
+    public override void Convolution(Storage x, Storage weight, Storage bias, Activation activation, Storage y, in ConvolutionSize size)
+    {
+        int at = 0;
+        for (int b = 0; b < size.Batch; b++)
+            for (int i = 0; i < size.OutHeight; i++)
+                for (int j = 0; j < size.OutWidth; j++)
+                    for (int o = 0; o < size.OutChannels; o++)
+                    {
+                        double sum = bias.Length == 0 ? 0 : bias.Doubles[o];
+                        for (int u = 0; u < size.KernelHeight; u++)
+                            for (int v = 0; v < size.KernelWidth; v++)
+                                for (int c = 0; c < size.Channels; c++)
+                                    sum += InputPixel(x, size, b, i * size.Stride + u - size.Top, j * size.Stride + v - size.Left, c)
+                                        * weight.Doubles[((o * size.KernelHeight + u) * size.KernelWidth + v) * size.Channels + c];
+                        y.Doubles[at++] = ScalarFunctions.Evaluate(activation, sum);
+                    }
+    }
+
+    /// <inheritdoc/>
+    public override void TransposedConvolution(Storage y, Storage weight, Storage bias, Activation activation, Storage x, in ConvolutionSize size)
+    {
+        int at = 0;
+        for (int b = 0; b < size.Batch; b++)
+            for (int r = 0; r < size.Height; r++)
+                for (int s = 0; s < size.Width; s++)
+                    for (int c = 0; c < size.Channels; c++)
+                    {
+                        double sum = bias.Length == 0 ? 0 : bias.Doubles[c];
+                        for (int u = 0; u < size.KernelHeight; u++)
+                            for (int v = 0; v < size.KernelWidth; v++)
+                            {
+                                int row = r + size.Top - u, column = s + size.Left - v;
+                                if (row % size.Stride != 0 || column % size.Stride != 0)
+                                    continue;
+                                for (int o = 0; o < size.OutChannels; o++)
+                                    sum += OutputPixel(y, size, b, row / size.Stride, column / size.Stride, o)
+                                        * weight.Doubles[((o * size.KernelHeight + u) * size.KernelWidth + v) * size.Channels + c];
+                            }
+                        x.Doubles[at++] = ScalarFunctions.Evaluate(activation, sum);
+                    }
+    }
+
+    /// <inheritdoc/>
+    public override void ConvolutionWeightAdjoint(Storage x, Storage g, Storage dWeight, in ConvolutionSize size)
+    {
+        int at = 0;
+        for (int o = 0; o < size.OutChannels; o++)
+            for (int u = 0; u < size.KernelHeight; u++)
+                for (int v = 0; v < size.KernelWidth; v++)
+                    for (int c = 0; c < size.Channels; c++)
+                    {
+                        double sum = 0;
+                        for (int b = 0; b < size.Batch; b++)
+                            for (int i = 0; i < size.OutHeight; i++)
+                                for (int j = 0; j < size.OutWidth; j++)
+                                    sum += OutputPixel(g, size, b, i, j, o)
+                                        * InputPixel(x, size, b, i * size.Stride + u - size.Top, j * size.Stride + v - size.Left, c);
+                        dWeight.Doubles[at++] = sum;
+                    }
+    }
+
+    private static double InputPixel(Storage x, in ConvolutionSize size, int b, int r, int s, int c) =>
+        (uint)r < (uint)size.Height && (uint)s < (uint)size.Width ? x.Doubles[((b * size.Height + r) * size.Width + s) * size.Channels + c] : 0;
+
+    private static double OutputPixel(Storage y, in ConvolutionSize size, int b, int i, int j, int o) =>
+        (uint)i < (uint)size.OutHeight && (uint)j < (uint)size.OutWidth ? y.Doubles[((b * size.OutHeight + i) * size.OutWidth + j) * size.OutChannels + o] : 0;
+}
