@@ -6,7 +6,7 @@ using GapLab.Tensors.Cpu;
 namespace GapLab.Benchmarks;
 
 /// <summary>
-/// Gated convolutions as in a decoder of images, y = tanh(x * V) ⊙ σ(x * W) one after the other: their values, and the gradients of all kernels, biases and of the input.
+/// Gated convolutions as in a decoder of images, y = tanh(a) σ(b) with (a, b) = x * W, one after the other: their values, and the gradients of all kernels, biases and of the input.
 /// </summary>
 internal static class ConvolutionWorkload
 {
@@ -43,13 +43,13 @@ internal static class ConvolutionWorkload
 
     /// <summary>The sum of the squares of the last layer's outputs, divided by the batch size.</summary>
     /// <param name="x">Images [B, 28, 28, 32].</param>
-    /// <param name="weights">V, its biases, W, its biases, for each layer.</param>
+    /// <param name="weights">W and its biases for each layer.</param>
     public static Tensor Value(Tensor x, Tensor[] weights)
     {
         var batch = x.Shape[0];
-        for (var i = 0; i < weights.Length; i += 4)
+        for (var i = 0; i < weights.Length; i += 2)
         {
-            x = x.Conv2d(weights[i], weights[i + 1], 1, Kernel / 2, Activation.Tanh) * x.Conv2d(weights[i + 2], weights[i + 3], 1, Kernel / 2, Activation.Sigmoid);
+            x = x.Conv2d(weights[i], weights[i + 1], 1, Kernel / 2).Gate();
         }
 
         return x.Square().Sum() / batch;
@@ -62,10 +62,10 @@ internal static class ConvolutionWorkload
     /// <summary>Kernels with unit gain, small biases.</summary>
     public static Tensor[] Weights() =>
     [
-        .. Enumerable.Range(0, 2 * Layers).SelectMany(static i => (Tensor[])
+        .. Enumerable.Range(0, Layers).SelectMany(static i => (Tensor[])
         [
-            Problem.Normal(Channels, Kernel * Kernel * Channels, 10 + i, 1 / Math.Sqrt(Kernel * Kernel * Channels)).Reshape(Channels, Kernel, Kernel, Channels).ToOwned(),
-            Problem.Normal(1, Channels, 20 + i, 0.1).Reshape(Channels).ToOwned(),
+            Problem.Normal(2 * Channels, Kernel * Kernel * Channels, 10 + i, 1 / Math.Sqrt(Kernel * Kernel * Channels)).Reshape(2 * Channels, Kernel, Kernel, Channels).ToOwned(),
+            Problem.Normal(1, 2 * Channels, 20 + i, 0.1).Reshape(2 * Channels).ToOwned(),
         ]),
     ];
 }

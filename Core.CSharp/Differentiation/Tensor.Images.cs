@@ -33,4 +33,8 @@ public readonly partial struct Tensor
     public Tensor ConvTranspose2d(
         Tensor weight, Tensor bias = default, int stride = 1, Padding padding = default, int outputPadding = 0, Activation activation = Activation.Identity) =>
         TransposedConvolutionOperation.Instance.Apply(this, weight, bias, stride, padding, outputPadding, activation);
+
+    /// <summary>The gated activation tanh(a) σ(b) of the two halves a and b of the innermost axis (van den Oord et al. 2016): [..., n] from [..., 2 n].</summary>
+    /// <exception cref="ShapeException">The innermost axis has an odd size.</exception>
+    public Tensor Gate() => GateOperation.Instance.Apply(this);
 }

@@ -121,6 +121,12 @@ public abstract class Device
     /// <summary>W̄[o, u, v, c] = Σ_{b, i, j} g[b, i, j, o] x[b, i · Stride + u - Top, j · Stride + v - Left, c]: the adjoint of a convolution with respect to its kernels.</summary>
     public abstract void ConvolutionWeightAdjoint(Storage x, Storage g, Storage dWeight, in ConvolutionSize size);
 
+    /// <summary>y[r, j] = tanh(x[r, j]) σ(x[r, size + j]): the gated activation of two halves.</summary>
+    public abstract void Gate(Storage x, Storage y, int rows, int size);
+
+    /// <summary>d[r, j] = g σ(b) (1 - tanh² a) and d[r, size + j] = g tanh(a) σ(b) (1 - σ(b)) with g = g[r, j], a = x[r, j], b = x[r, size + j].</summary>
+    public abstract void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size);
+
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
 

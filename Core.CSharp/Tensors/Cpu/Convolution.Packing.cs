@@ -89,15 +89,27 @@ internal static unsafe partial class Convolution
         var limit = size.Width * size.Channels;
         var start = Math.Clamp(-from, 0, length);
         var end = (uint)row < (uint)size.Height ? Math.Clamp(limit - from, start, length) : start;
-        new Span<float>(to, start).Clear();
-        new ReadOnlySpan<float>(image + ((nint)row * limit) + from + start, end - start).CopyTo(new Span<float>(to + start, end - start));
-        new Span<float>(to + end, length - end).Clear();
+        CopySteps(null, 0, 1, start, to, 0);
+        CopySteps(image + ((nint)row * limit) + from + start, 0, 1, end - start, to + start, 0);
+        CopySteps(null, 0, 1, length - end, to + end, 0);
     }
 
-    // `count` runs, `step` apart, into rows `width` apart.
+    // `count` runs, `step` apart, into rows `width` apart; zeros where there is no source.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void CopySteps(float* source, nint step, int count, int length, float* to, nint width)
     {
+        if (source == null)
+        {
+            for (; count > 0; count--, to += width)
+            {
+                var i = 0;
+                for (; i + 16 <= length; i += 16)
+                    Vector512<float>.Zero.Store(to + i);
+                for (; i < length; i++)
+                    to[i] = 0;
+            }
+            return;
+        }
         for (; count > 0; count--, source += step, to += width)
         {
             var i = 0;

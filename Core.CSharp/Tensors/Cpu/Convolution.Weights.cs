@@ -112,21 +112,35 @@ internal static unsafe partial class Convolution
     }
 
     // `pixels` runs of one row of an image, a stride apart.
-    private static void GatherLine(float* x, in ConvolutionSize size, int image, int row, int from, int length, int pixels, float* to, int width)
+    private static void GatherLine(float* x, ConvolutionSize size, int image, int row, int from, int length, int pixels, float* to, int width)
     {
         var source = x + ((nint)image * size.Height * size.Width * size.Channels);
         var step = size.Stride * size.Channels;
         var limit = size.Width * size.Channels;
-        // Runs that do not lie inside the row, then those that do, then others.
-        var before = from >= 0 ? 0 : Math.Min(pixels, (-from + step - 1) / step);
-        var inside = (uint)row < (uint)size.Height ? Math.Clamp(limit - length - from < 0 ? 0 : ((limit - length - from) / step) + 1, before, pixels) : before;
+        // Runs before the row, across its beginning, inside, across its end and behind it.
+        var isRow = (uint)row < (uint)size.Height;
         var t = 0;
-        for (; t < before; t++)
-            CopyRun(source, size, row, from + (t * step), length, to + ((nint)t * width));
-        if (inside > before)
-            CopySteps(source + ((nint)row * limit) + from + (t * step), step, inside - before, length, to + ((nint)t * width), width);
-        for (t = inside; t < pixels; t++)
-            CopyRun(source, size, row, from + (t * step), length, to + ((nint)t * width));
+        Next(isRow ? -length : limit, zeros: true);
+        Next(-1, zeros: false);
+        var inside = Math.Clamp(StepsUpTo(limit - length), t, pixels);
+        CopySteps(source + ((nint)row * limit) + from + ((nint)t * step), step, inside - t, length, to + ((nint)t * width), width);
+        t = inside;
+        Next(limit - 1, zeros: false);
+        Next(int.MaxValue, zeros: true);
+
+        // How many runs begin at `last` or before.
+        int StepsUpTo(int last) => last < from ? 0 : (int)Math.Min(pixels, (((long)last - from) / step) + 1);
+
+        void Next(int last, bool zeros)
+        {
+            var end = Math.Max(t, StepsUpTo(last));
+            if (zeros)
+                CopySteps(null, 0, end - t, length, to + ((nint)t * width), width);
+            else
+                for (var run = t; run < end; run++)
+                    CopyRun(source, size, row, from + (run * step), length, to + ((nint)run * width));
+            t = end;
+        }
     }
 
     private struct Adjoint

@@ -1,6 +1,6 @@
 namespace GapLab.Tensors.Reference;
 
-// Convolutions as their definitions say, one output at a time.
+// Convolutions and gates as their definitions say, one output at a time.
 public sealed partial class ReferenceDevice
 {
     /// <inheritdoc/>
@@ -63,6 +63,27 @@ public sealed partial class ReferenceDevice
                                         * InputPixel(x, size, b, i * size.Stride + u - size.Top, j * size.Stride + v - size.Left, c);
                         dWeight.Doubles[at++] = sum;
                     }
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(Storage x, Storage y, int rows, int size)
+    {
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < size; j++)
+                y.Doubles[r * size + j] = Math.Tanh(x.Doubles[2 * r * size + j]) * ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, x.Doubles[(2 * r + 1) * size + j]);
+    }
+
+    /// <inheritdoc/>
+    public override void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size)
+    {
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < size; j++)
+            {
+                int a = 2 * r * size + j, b = a + size;
+                double t = Math.Tanh(x.Doubles[a]), s = ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, x.Doubles[b]), adjoint = g.Doubles[r * size + j];
+                d.Doubles[a] = adjoint * s * (1 - t * t);
+                d.Doubles[b] = adjoint * t * s * (1 - s);
+            }
     }
 
     private static double InputPixel(Storage x, in ConvolutionSize size, int b, int r, int s, int c) =>

@@ -168,6 +168,22 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void Gate(Storage x, Storage y, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.Gate(x, y, rows, size);
+        Trace.KernelEnd(TracedKernel.Gate, start, rows, size);
+    }
+
+    /// <inheritdoc/>
+    public override void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.GateAdjoint(x, g, d, rows, size);
+        Trace.KernelEnd(TracedKernel.GateAdjoint, start, rows, size);
+    }
+
+    /// <inheritdoc/>
     public override void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d)
     {
         long start = Trace.KernelStart();
