@@ -108,7 +108,8 @@ public abstract class Device
     public abstract void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k);
 
     /// <summary>
-    /// Y = activation(X * W + bias): the convolution that <see cref="ConvolutionSize"/> defines. A bias of length 0 adds nothing.
+    /// Y = activation(X * W + bias): the convolution that <see cref="ConvolutionSize"/> defines. A bias of length 0 adds nothing. In this and the next two, products with the zeros outside
+    /// an image may be left out or not, which makes a difference for infinite and undefined kernels and adjoints only.
     /// </summary>
     public abstract void Convolution(Storage x, Storage weight, Storage bias, Activation activation, Storage y, in ConvolutionSize size);
 

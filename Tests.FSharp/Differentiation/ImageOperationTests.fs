@@ -43,11 +43,15 @@ let private forAll (seed: int) check =
             check name (fun (t: Tensor[]) -> apply t t[2]) operands
             check $"{name} without biases" (fun (t: Tensor[]) -> apply t (Tensor())) operands[..1]
 
+        let random = Random(seed + i)
+        let x = operand random (Array.append (Array.init (random.Next 3) (fun _ -> random.Next(1, 4))) [| 2 * random.Next(1, 4) |])
+        check "Gate" (fun (t: Tensor[]) -> t[0].Gate()) [| x |]
+
 [<Property(MaxTest = 30)>]
-let ``gradients of convolutions are those of central differences`` (seed: int) = forAll seed checkGradients
+let ``gradients of convolutions and gates are those of central differences`` (seed: int) = forAll seed checkGradients
 
 [<Property(MaxTest = 20)>]
-let ``gradients of convolutions can be differentiated again`` (seed: int) = forAll seed checkSecondDerivatives
+let ``gradients of convolutions and gates can be differentiated again`` (seed: int) = forAll seed checkSecondDerivatives
 
 let private on (device: Device) (sizes: int list) values = Tensor.Create(device, Shape(List.toArray sizes), Array.ofSeq values)
 
@@ -109,6 +113,8 @@ let ``sizes that do not fit are refused in a sentence`` () =
     refuses [ "ConvTranspose2d:"; "output padding of 2" ] (fun () -> y.ConvTranspose2d(w, stride = 2, outputPadding = 2))
     refuses [ "ConvTranspose2d:"; "padding 4"; "-1 x -1" ] (fun () -> y.ConvTranspose2d(w, padding = 4))
     refuses [ "ConvTranspose2d:"; "biases of shape [4]"; "3 channels" ] (fun () -> y.ConvTranspose2d(w, make [ 4 ]))
+
+    refuses [ "Gate:"; "[2, 5]" ] (fun () -> (make [ 2; 5 ]).Gate())
 
     throws<DeviceMismatchException> [ "Conv2d:"; "cpu" ] (fun () ->
         x.Conv2d(Tensor.Filled(CpuDevice.Instance, w.Shape, 1.0)) |> ignore)

@@ -52,7 +52,12 @@ internal static unsafe partial class Convolution
             var bias = Bias(pass, j, columns, shift, width);
             for (var i = first; i < end; i++)
             {
-                var patch = rows + ((nint)(i - first) * size.Stride * pitch);
+                // Rows of the kernel that lie above or below the image are left out.
+                var above = (i * size.Stride) - size.Top;
+                var begin = Math.Clamp(-above, 0, size.KernelHeight);
+                var count = Math.Clamp(size.Height - above, begin, size.KernelHeight) - begin;
+                var patch = rows + ((nint)(i - first) * size.Stride * pitch) + (begin * pitch);
+                var taps = panel + ((nint)begin * run * width);
                 var y = pass->Y + (image * pass->ImageStep) + (i * pass->RowStep) + j;
                 for (var t = 0; t < size.OutWidth;)
                 {
@@ -60,8 +65,8 @@ internal static unsafe partial class Convolution
                     var kernel = kernels.Get(height, vectors, false);
                     var c = isPartial ? tile : y;
                     var ldc = isPartial ? width : pass->PixelStep;
-                    for (var u = 0; u < size.KernelHeight; u++)
-                        kernel(run, patch + (u * pitch), step, panel + ((nint)u * run * width), width, c, ldc, u > 0);
+                    for (var u = 0; u == 0 || u < count; u++)
+                        kernel(count > 0 ? run : 0, patch + (u * pitch), step, taps + ((nint)u * run * width), width, c, ldc, u > 0);
                     Finish(pass, c, ldc, height, columns, bias);
                     if (isPartial)
                         CopyRows(tile, width, y, pass->PixelStep, height, columns);
@@ -73,25 +78,27 @@ internal static unsafe partial class Convolution
         }
     }
 
-    // The rows that outputs [first, end) of an image read: in place if no patch reaches beyond the image, else with zeros around them.
+    // Row first * stride - top of an image, which outputs [first, end) read from, and those after it: in place if no patch reaches beyond the image's sides, else with zeros on
+    // both. Rows above and below the image are not there.
     private static float* PaddedRows(Pass* pass, int image, int first, int end, out nint pitch)
     {
         ref readonly var size = ref pass->Size;
         var width = PaddedWidth(size);
         var above = (first * size.Stride) - size.Top;
-        var count = ((end - 1 - first) * size.Stride) + size.KernelHeight;
         var row = (nint)size.Width * size.Channels;
         var source = pass->X + (image * size.Height * row);
-        if (above >= 0 && above + count <= size.Height && size.Left <= 0 && width - size.Left <= size.Width)
+        if (size.Left <= 0 && width - size.Left <= size.Width)
         {
             pitch = row;
             return source + (above * row) - (size.Left * size.Channels);
         }
         pitch = (nint)width * size.Channels;
+        var begin = Math.Max(0, above);
+        var count = Math.Max(0, Math.Min(size.Height, above + ((end - 1 - first) * size.Stride) + size.KernelHeight) - begin);
         var padded = Scratch.Left.Reserve(count * pitch);
         for (var r = 0; r < count; r++)
-            CopyRun(source, size, above + r, -size.Left * size.Channels, (int)pitch, padded + (r * pitch));
-        return padded;
+            CopyRun(source, size, begin + r, -size.Left * size.Channels, (int)pitch, padded + (r * pitch));
+        return padded + ((above - begin) * pitch);
     }
 
     private static int SplitPixels(Pass* pass, MicroKernelSet kernels, int threads)

@@ -5,7 +5,13 @@ namespace GapLab.Tensors.Cpu;
 // The adjoint with respect to the kernels: W̄[OutChannels, Depth] = Gᵀ · patches, with as many terms as there are pixels in the batch.
 internal static unsafe partial class Convolution
 {
-    // Pixels in a block: a panel of their patches and their rows of G stay in the first-level cache.
+    // An image of at least so many outputs is read in place: the sums are loaded and stored once for each image.
+    private const int MinDirectPixels = 64;
+
+    // The widest panel of any kernel.
+    private const int DirectChannels = 32;
+
+    // Pixels in a block of copied patches: a panel of their patches and their rows of G stay in the first-level cache.
     private const int BlockPixels = 256;
 
     /// <summary>W̄[OutChannels, Depth] from x and the adjoint g of the output.</summary>
@@ -31,26 +37,74 @@ internal static unsafe partial class Convolution
             ChannelRuns = Math.Min((wanted + runs - 1) / runs, (size.OutChannels + kernels.Rows - 1) / kernels.Rows),
         };
         var parts = adjoint.PanelRuns * adjoint.ChannelRuns;
+        // In place, a panel lies within one position of the kernel, so that its pixels are equally far apart. The choice does not depend on the width of the vectors.
+        var isDirect = size.Channels % DirectChannels == 0 && size.OutHeight * size.OutWidth >= MinDirectPixels && size.Batch > 0;
+        delegate*<void*, int, void> body = isDirect ? &DirectAdjointPart : &GatherAdjointPart;
         if (threads > 1)
-            WorkerPool.Run(parts, &AdjointPart, &adjoint);
+            WorkerPool.Run(parts, body, &adjoint);
         else
             for (var part = 0; part < parts; part++)
-                AdjointPart(&adjoint, part);
+                body(&adjoint, part);
     }
 
-    // Some panels of columns and some output channels, over all pixels.
-    private static void AdjointPart(void* context, int part)
+    // Which panels of columns and which output channels a part computes.
+    private static (int Begin, int End, int FirstChannel, int EndChannel) Outputs(Adjoint* adjoint, int part, int width)
+    {
+        ref readonly var size = ref adjoint->Size;
+        var (run, channels) = Math.DivRem(part, adjoint->ChannelRuns);
+        var panels = (size.Depth + width - 1) / width;
+        return (
+            panels * run / adjoint->PanelRuns * width,
+            Math.Min(size.Depth, panels * (run + 1) / adjoint->PanelRuns * width),
+            (int)((long)size.OutChannels * channels / adjoint->ChannelRuns),
+            (int)((long)size.OutChannels * (channels + 1) / adjoint->ChannelRuns));
+    }
+
+    // Image by image: both factors are read where they are, and pixels outside the image are left out.
+    private static void DirectAdjointPart(void* context, int part)
+    {
+        var adjoint = (Adjoint*)context;
+        ref readonly var size = ref adjoint->Size;
+        var kernels = MicroKernelSet.OfWidth(adjoint->Width);
+        var (begin, end, firstChannel, endChannel) = Outputs(adjoint, part, kernels.Columns);
+        for (var image = 0; image < size.Batch; image++)
+            for (var j = begin; j < end; j += kernels.Columns)
+            {
+                var (position, channel) = Math.DivRem(j, size.Channels);
+                var (u, v) = Math.DivRem(position, size.KernelWidth);
+                var (row, rows) = Inside(u - size.Top, size.Stride, size.Height, size.OutHeight);
+                var (column, columns) = Inside(v - size.Left, size.Stride, size.Width, size.OutWidth);
+                var step = (nint)size.Stride * size.Channels;
+                var runs = new Runs(size.OutChannels, columns, (nint)(size.OutWidth - columns) * size.OutChannels, (size.Width - columns) * step);
+                var x = adjoint->X + (((((nint)image * size.Height) + (row * size.Stride) + u - size.Top) * size.Width) * size.Channels)
+                    + ((((column * size.Stride) + v - size.Left) * size.Channels) + channel);
+                var g = adjoint->G + (((((nint)image * size.OutHeight) + row) * size.OutWidth + column) * size.OutChannels);
+                for (var o = firstChannel; o < endChannel;)
+                {
+                    var height = TileRows(endChannel - o, kernels.Rows);
+                    var w = adjoint->Weight + ((nint)o * size.Depth) + j;
+                    kernels.GetInRuns(height)((nint)rows * columns, g + o, (nint)(&runs), x, step, w, size.Depth, image > 0);
+                    o += height;
+                }
+            }
+    }
+
+    // The outputs i for which i * stride + offset lies inside [0, length): the first, and how many.
+    private static (int First, int Count) Inside(int offset, int stride, int length, int outputs)
+    {
+        var first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+        var end = offset >= length ? 0 : Math.Min(outputs, ((length - 1 - offset) / stride) + 1);
+        return end > first ? (first, end - first) : (0, 0);
+    }
+
+    // Block by block of the batch's pixels, with copies of their patches.
+    private static void GatherAdjointPart(void* context, int part)
     {
         var adjoint = (Adjoint*)context;
         ref readonly var size = ref adjoint->Size;
         var kernels = MicroKernelSet.OfWidth(adjoint->Width);
         var width = kernels.Columns;
-        var (run, channels) = Math.DivRem(part, adjoint->ChannelRuns);
-        var panels = (size.Depth + width - 1) / width;
-        var begin = panels * run / adjoint->PanelRuns * width;
-        var end = Math.Min(size.Depth, panels * (run + 1) / adjoint->PanelRuns * width);
-        var firstChannel = (int)((long)size.OutChannels * channels / adjoint->ChannelRuns);
-        var endChannel = (int)((long)size.OutChannels * (channels + 1) / adjoint->ChannelRuns);
+        var (begin, end, firstChannel, endChannel) = Outputs(adjoint, part, width);
         var panel = Scratch.Left.Reserve(BlockPixels * width);
         var tile = stackalloc float[kernels.Rows * width];
         for (var p = 0; p == 0 || p < size.Pixels; p += BlockPixels)

@@ -15,9 +15,14 @@ public sealed partial class ReferenceDevice
                         double sum = bias.Length == 0 ? 0 : bias.Doubles[o];
                         for (int u = 0; u < size.KernelHeight; u++)
                             for (int v = 0; v < size.KernelWidth; v++)
+                            {
+                                int r = i * size.Stride + u - size.Top, s = j * size.Stride + v - size.Left;
+                                if ((uint)r >= (uint)size.Height || (uint)s >= (uint)size.Width)
+                                    continue;
                                 for (int c = 0; c < size.Channels; c++)
-                                    sum += InputPixel(x, size, b, i * size.Stride + u - size.Top, j * size.Stride + v - size.Left, c)
+                                    sum += x.Doubles[((b * size.Height + r) * size.Width + s) * size.Channels + c]
                                         * weight.Doubles[((o * size.KernelHeight + u) * size.KernelWidth + v) * size.Channels + c];
+                            }
                         y.Doubles[at++] = ScalarFunctions.Evaluate(activation, sum);
                     }
     }
@@ -38,8 +43,11 @@ public sealed partial class ReferenceDevice
                                 int row = r + size.Top - u, column = s + size.Left - v;
                                 if (row % size.Stride != 0 || column % size.Stride != 0)
                                     continue;
+                                (int i, int j) = (row / size.Stride, column / size.Stride);
+                                if ((uint)i >= (uint)size.OutHeight || (uint)j >= (uint)size.OutWidth)
+                                    continue;
                                 for (int o = 0; o < size.OutChannels; o++)
-                                    sum += OutputPixel(y, size, b, row / size.Stride, column / size.Stride, o)
+                                    sum += y.Doubles[((b * size.OutHeight + i) * size.OutWidth + j) * size.OutChannels + o]
                                         * weight.Doubles[((o * size.KernelHeight + u) * size.KernelWidth + v) * size.Channels + c];
                             }
                         x.Doubles[at++] = ScalarFunctions.Evaluate(activation, sum);
@@ -59,8 +67,12 @@ public sealed partial class ReferenceDevice
                         for (int b = 0; b < size.Batch; b++)
                             for (int i = 0; i < size.OutHeight; i++)
                                 for (int j = 0; j < size.OutWidth; j++)
-                                    sum += OutputPixel(g, size, b, i, j, o)
-                                        * InputPixel(x, size, b, i * size.Stride + u - size.Top, j * size.Stride + v - size.Left, c);
+                                {
+                                    int r = i * size.Stride + u - size.Top, s = j * size.Stride + v - size.Left;
+                                    if ((uint)r < (uint)size.Height && (uint)s < (uint)size.Width)
+                                        sum += g.Doubles[((b * size.OutHeight + i) * size.OutWidth + j) * size.OutChannels + o]
+                                            * x.Doubles[((b * size.Height + r) * size.Width + s) * size.Channels + c];
+                                }
                         dWeight.Doubles[at++] = sum;
                     }
     }
@@ -85,10 +97,4 @@ public sealed partial class ReferenceDevice
                 d.Doubles[b] = adjoint * t * s * (1 - s);
             }
     }
-
-    private static double InputPixel(Storage x, in ConvolutionSize size, int b, int r, int s, int c) =>
-        (uint)r < (uint)size.Height && (uint)s < (uint)size.Width ? x.Doubles[((b * size.Height + r) * size.Width + s) * size.Channels + c] : 0;
-
-    private static double OutputPixel(Storage y, in ConvolutionSize size, int b, int i, int j, int o) =>
-        (uint)i < (uint)size.OutHeight && (uint)j < (uint)size.OutWidth ? y.Doubles[((b * size.OutHeight + i) * size.OutWidth + j) * size.OutChannels + o] : 0;
 }
