@@ -50,17 +50,22 @@ public sealed class DiscretizedLogistic : OutputDistribution
     /// <param name="dimensions">D, pixels times channels.</param>
     public static double BitsPerDimension(double logProbability, int dimensions) => -logProbability / (dimensions * Math.Log(2));
 
-    /// <summary>E[x | z] = (1/255) Σ_{k=1}^{255} P(level ≥ k), in [0, 1]: not the location where the outermost bins matter. 255 passes over the pixels.</summary>
-    public override Tensor Mean
+    /// <summary>
+    /// E[x | z] = (1/255) Σ_{k=1}^{255} P(level ≥ k), in [0, 1]: not the location where the outermost bins matter. Its derivatives on the tape are the location's, which is what
+    /// <see cref="Error"/> refers to. 255 passes over the pixels.
+    /// </summary>
+    public override Tensor Mean => _location + MeanMinusLocation();
+
+    private Tensor MeanMinusLocation()
     {
-        get
+        using MemoryScope scope = MemoryScope.Enter(record: false);
+        Tensor rate = (-_logScale).Exp(), sum = Tensor.Filled(_location.Device, _location.Shape, 0);
+        for (int k = 1; k < Levels; k++)
         {
-            Tensor rate = (-_logScale).Exp();
-            Tensor sum = ((_location - 1.0 / Levels) * rate).Sigmoid();
-            for (int k = 2; k < Levels; k++)
-                sum += ((_location - (double)k / Levels) * rate).Sigmoid();
-            return sum / (Levels - 1);
+            using MemoryScope term = MemoryScope.Enter(record: false);
+            sum.Assign(sum + ((_location - (double)k / Levels) * rate).Sigmoid());
         }
+        return scope.Keep(sum / (Levels - 1) - _location);
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,10 @@ let private cases (seed: int) =
     let random = Random seed
     let stride, activation = random.Next(1, 4), activations[random.Next 3]
     let extent () = random.Next(1, 4)
-    let height, width, batch, channels, outputs = extent (), extent (), random.Next(1, 3), random.Next(1, 3), random.Next(1, 3)
+
+    let height, width, batch, channels, outputs =
+        extent (), extent (), random.Next(1, 3), random.Next(1, 3), random.Next(1, 3)
+
     let side () = random.Next(-1, 3)
     let padding = Padding(side (), side (), side (), side ())
     let rows = max 1 (height - padding.Top - padding.Bottom) + random.Next 3
@@ -26,8 +29,12 @@ let private cases (seed: int) =
     let small () = random.Next(1, 4)
     let outputPadding = random.Next stride
     // The transposed convolution must leave something.
-    let across kernel before after = (small (), kernel, max 0 (min before (kernel / 2)), max 0 (min after ((kernel - 1) / 2)))
-    let (h, _, top, bottom), (w, _, left, right) = across height padding.Top padding.Bottom, across width padding.Left padding.Right
+    let across kernel before after =
+        (small (), kernel, max 0 (min before (kernel / 2)), max 0 (min after ((kernel - 1) / 2)))
+
+    let (h, _, top, bottom), (w, _, left, right) =
+        across height padding.Top padding.Bottom, across width padding.Left padding.Right
+
     let kernels = operand random [| outputs; height; width; channels |]
 
     [ "Conv2d",
@@ -35,7 +42,8 @@ let private cases (seed: int) =
       (fun (t: Tensor[]) bias -> t[0].Conv2d(t[1], bias, stride, padding, activation))
       "ConvTranspose2d",
       [| operand random [| batch; h; w; outputs |]; kernels; operand random [| channels |] |],
-      (fun t bias -> t[0].ConvTranspose2d(t[1], bias, stride, Padding(top, bottom, left, right), outputPadding, activation)) ]
+      (fun t bias ->
+          t[0].ConvTranspose2d(t[1], bias, stride, Padding(top, bottom, left, right), outputPadding, activation)) ]
 
 let private forAll (seed: int) check =
     for i in 1 .. (if soak then 30 else 1) do
@@ -44,7 +52,12 @@ let private forAll (seed: int) check =
             check $"{name} without biases" (fun (t: Tensor[]) -> apply t (Tensor())) operands[..1]
 
         let random = Random(seed + i)
-        let x = operand random (Array.append (Array.init (random.Next 3) (fun _ -> random.Next(1, 4))) [| 2 * random.Next(1, 4) |])
+
+        let x =
+            operand
+                random
+                (Array.append (Array.init (random.Next 3) (fun _ -> random.Next(1, 4))) [| 2 * random.Next(1, 4) |])
+
         check "Gate" (fun (t: Tensor[]) -> t[0].Gate()) [| x |]
 
 [<Property(MaxTest = 30)>]
@@ -53,7 +66,8 @@ let ``gradients of convolutions and gates are those of central differences`` (se
 [<Property(MaxTest = 20)>]
 let ``gradients of convolutions and gates can be differentiated again`` (seed: int) = forAll seed checkSecondDerivatives
 
-let private on (device: Device) (sizes: int list) values = Tensor.Create(device, Shape(List.toArray sizes), Array.ofSeq values)
+let private on (device: Device) (sizes: int list) values =
+    Tensor.Create(device, Shape(List.toArray sizes), Array.ofSeq values)
 
 [<Test>]
 let ``small convolutions have the numbers that PyTorch gives`` () =
@@ -70,14 +84,36 @@ let ``small convolutions have the numbers that PyTorch gives`` () =
         equal (Shape(1, 3, 3, 2)) back.Shape
 
         equal
-            [| 13.5; 15.0; 11.5; 17.0; 25.5; 31.0; -6.5; 3.0; -40.5; -27.0; -10.5; 3.0; 37.5; 47.0; 19.5; 33.0; 49.5; 63.0 |]
+            [| 13.5
+               15.0
+               11.5
+               17.0
+               25.5
+               31.0
+               -6.5
+               3.0
+               -40.5
+               -27.0
+               -10.5
+               3.0
+               37.5
+               47.0
+               19.5
+               33.0
+               49.5
+               63.0 |]
             (back.ToArray())
 
 [<Test>]
 let ``a convolution with kernels of one pixel is a linear layer`` () =
     use scope = MemoryScope.Enter()
     let random = Random 5
-    let x, w, b = tensor (operand random [| 2; 3; 4; 5 |]), tensor (operand random [| 6; 1; 1; 5 |]), tensor (operand random [| 6 |])
+
+    let x, w, b =
+        tensor (operand random [| 2; 3; 4; 5 |]),
+        tensor (operand random [| 6; 1; 1; 5 |]),
+        tensor (operand random [| 6 |])
+
     let layer = x.Linear(w.Reshape(Shape(6, 5)), b, Activation.Elu)
     close "pixels" 1e-14 (layer.ToArray()) (x.Conv2d(w, b, activation = Activation.Elu).ToArray())
 
@@ -85,7 +121,9 @@ let ``a convolution with kernels of one pixel is a linear layer`` () =
 let ``convolutions with strides keep the sizes of the CIFAR model`` () =
     use scope = MemoryScope.Enter()
     let make (sizes: int list) = Tensor.Filled(device, Shape(List.toArray sizes), 1.0)
-    let heights (next: Tensor -> Tensor) (x: Tensor) = Seq.scan (fun (y: Tensor) _ -> next y) x [ 1; 2; 3 ] |> Seq.map _.Shape[1] |> List.ofSeq
+
+    let heights (next: Tensor -> Tensor) (x: Tensor) =
+        Seq.scan (fun (y: Tensor) _ -> next y) x [ 1; 2; 3 ] |> Seq.map _.Shape[1] |> List.ofSeq
     // 4 x 4 kernels, stride 2, no padding: 32 -> 15 -> 6 -> 2, and back with an output padding of 1 in the second layer.
     equal [ 32; 15; 6; 2 ] (heights (fun x -> x.Conv2d(make [ 1; 4; 4; 1 ], stride = 2)) (make [ 1; 32; 32; 1 ]))
     let mutable layer = 0
@@ -110,7 +148,10 @@ let ``sizes that do not fit are refused in a sentence`` () =
     refuses [ "Conv2d:"; "biases of shape [3]"; "4 channels" ] (fun () -> x.Conv2d(w, make [ 3 ]))
     let y = make [ 2; 5; 5; 4 ]
     refuses [ "ConvTranspose2d:"; "[2, 5, 5, 3]"; "[4, 3, 3, 3]" ] (fun () -> x.ConvTranspose2d w)
-    refuses [ "ConvTranspose2d:"; "output padding of 2" ] (fun () -> y.ConvTranspose2d(w, stride = 2, outputPadding = 2))
+
+    refuses [ "ConvTranspose2d:"; "output padding of 2" ] (fun () ->
+        y.ConvTranspose2d(w, stride = 2, outputPadding = 2))
+
     refuses [ "ConvTranspose2d:"; "padding 4"; "-1 x -1" ] (fun () -> y.ConvTranspose2d(w, padding = 4))
     refuses [ "ConvTranspose2d:"; "biases of shape [4]"; "3 channels" ] (fun () -> y.ConvTranspose2d(w, make [ 4 ]))
 

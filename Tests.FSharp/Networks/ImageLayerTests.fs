@@ -41,7 +41,10 @@ let ``initial kernels and biases are uniform on ±1 / √fan and differ from lay
     Conv2d(parameters, "b", 16, 40, 5, 5, 1, 2, Activation.Identity, stream) |> ignore
     let bound = 1.0 / sqrt 400.0
     let weights = parameters[0].ToArray()
-    holds "all within the bound" (parameters |> Seq.forall (fun p -> p.ToArray() |> Array.forall (fun w -> abs w <= bound)))
+
+    holds
+        "all within the bound"
+        (parameters |> Seq.forall (fun p -> p.ToArray() |> Array.forall (fun w -> abs w <= bound)))
     // 16,000 uniform numbers: their mean square has a standard deviation of bound² √(4/45) / √16,000.
     near (0.01 * bound * bound) (bound * bound / 3.0) (weights |> Array.averageBy (fun w -> w * w))
     holds "the layers differ" (weights <> parameters[2].ToArray())
@@ -50,9 +53,24 @@ let ``initial kernels and biases are uniform on ±1 / √fan and differ from lay
 let private images device = tensor device [ 1; 3; 3; 2 ] (Seq.init 18 (fun i -> (float i + 1.0) ** 1.5))
 
 let private trained =
-    [| -2.3388189916067046; 1.6646802430388934; -1.9704948652441459; 1.5574982301968958; -1.4452230452711032; 1.4187026720597093
-       -0.8009496520038764; 1.2543417177896956; -0.05662656370403368; 1.067910863614336; 0.7757480615576984; 0.8617685963601909
-       1.6876852861902518; 0.6376463412018321; 2.672765876228413; 0.3968856150537159; 3.7259138938535; 0.1405657206847306 |]
+    [| -2.3388189916067046
+       1.6646802430388934
+       -1.9704948652441459
+       1.5574982301968958
+       -1.4452230452711032
+       1.4187026720597093
+       -0.8009496520038764
+       1.2543417177896956
+       -0.05662656370403368
+       1.067910863614336
+       0.7757480615576984
+       0.8617685963601909
+       1.6876852861902518
+       0.6376463412018321
+       2.672765876228413
+       0.3968856150537159
+       3.7259138938535
+       0.1405657206847306 |]
 
 let private layer (device: Device) =
     let parameters = ParameterSet device
@@ -101,6 +119,7 @@ let ``an optimiser moves scales and shifts and leaves the running averages as th
 [<Test>]
 let ``batch normalisation refuses what it cannot normalise`` () =
     let norm, parameters = layer reference
+
     let refuses words sizes isTraining =
         throws<ShapeException> words (fun () ->
             norm.Forward(parameters, Tensor.Filled(reference, Shape(List.toArray sizes), 1.0), isTraining) |> ignore)

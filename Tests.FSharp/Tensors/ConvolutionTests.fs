@@ -49,8 +49,19 @@ let private size batch (height, width) channels (tall, wide) outChannels stride 
     let outputs length kernel before after = (length + before + after - kernel) / stride + 1
 
     ConvolutionSize(
-        batch, height, width, channels, tall, wide, outputs height tall top bottom, outputs width wide left right,
-        outChannels, stride, top, left)
+        batch,
+        height,
+        width,
+        channels,
+        tall,
+        wide,
+        outputs height tall top bottom,
+        outputs width wide left right,
+        outChannels,
+        stride,
+        top,
+        left
+    )
 
 /// Images, kernels, strides and paddings at random, channels around the widths of vectors and tiles.
 let private randomSizes count (seed: int) =
@@ -58,21 +69,27 @@ let private randomSizes count (seed: int) =
     let pick (choices: 'a[]) = choices[random.Next choices.Length]
 
     seq {
-      while true do
-          let channels () = pick [| 1; 2; 3; 4; 7; 8; 12; 13; 15; 16; 17; 24; 31; 32; 33; 48; 65 |]
-          let length () = random.Next(1, 20)
-          let extent () = pick [| 1; 2; 3; 4; 5; 7 |]
-          let side () = random.Next 4
-          let height, width, tall, wide = length (), length (), extent (), extent ()
-          let top, bottom, left, right = side (), side (), side (), side ()
+        while true do
+            let channels () = pick [| 1; 2; 3; 4; 7; 8; 12; 13; 15; 16; 17; 24; 31; 32; 33; 48; 65 |]
+            let length () = random.Next(1, 20)
+            let extent () = pick [| 1; 2; 3; 4; 5; 7 |]
+            let side () = random.Next 4
+            let height, width, tall, wide = length (), length (), extent (), extent ()
+            let top, bottom, left, right = side (), side (), side (), side ()
 
-          if height + top + bottom >= tall && width + left + right >= wide then
-              let size =
-                  size (random.Next(1, 6)) (height, width) (channels ()) (tall, wide) (channels ()) (random.Next(1, 4))
-                      (top, bottom, left, right)
+            if height + top + bottom >= tall && width + left + right >= wide then
+                let size =
+                    size
+                        (random.Next(1, 6))
+                        (height, width)
+                        (channels ())
+                        (tall, wide)
+                        (channels ())
+                        (random.Next(1, 4))
+                        (top, bottom, left, right)
 
-              if int64 size.Pixels * int64 (kernel size) < 200_000L then
-                  size
+                if int64 size.Pixels * int64 (kernel size) < 200_000L then
+                    size
     }
     |> Seq.truncate count
     |> Seq.toList
@@ -108,7 +125,7 @@ let private chosen =
 let private compareOn sizes =
     for size: ConvolutionSize in sizes do
         for p in primitives do
-            let activation = enum<Activation> (size.GetHashCode() &&& 3)
+            let activation = enum<Activation>(size.GetHashCode() &&& 3)
             let activation = if p.Bias size = 0 then Activation.Identity else activation
 
             for withBias in [ true; false ] do
@@ -175,11 +192,28 @@ let ``convolutions have the same bits on every SIMD path`` () =
 [<Test>]
 let ``an image convolved alone or in a batch has the same bits`` () =
     for whole in randomSizes 20 3 |> List.filter (fun s -> s.Batch > 1) do
-        let alone = ConvolutionSize(1, whole.Height, whole.Width, whole.Channels, whole.KernelHeight, whole.KernelWidth, whole.OutHeight, whole.OutWidth, whole.OutChannels, whole.Stride, whole.Top, whole.Left)
+        let alone =
+            ConvolutionSize(
+                1,
+                whole.Height,
+                whole.Width,
+                whole.Channels,
+                whole.KernelHeight,
+                whole.KernelWidth,
+                whole.OutHeight,
+                whole.OutWidth,
+                whole.OutChannels,
+                whole.Stride,
+                whole.Top,
+                whole.Left
+            )
 
         for p in primitives |> List.truncate 2 do
             let images, w, bias = ordinary 1 (p.Left whole), ordinary 2 (p.Right whole), ordinary 3 (p.Bias whole)
-            let apply size images = run cpu [ F32, images; F32, w; F32, bias ] (F32, p.Result size) (p.Call Activation.Elu size cpu)
+
+            let apply size images =
+                run cpu [ F32, images; F32, w; F32, bias ] (F32, p.Result size) (p.Call Activation.Elu size cpu)
+
             let last (values: float[]) = Array.skip (values.Length / whole.Batch * (whole.Batch - 1)) values
             equalFor $"{p.Name}, {whole}" (bits (last (apply whole images))) (bits (apply alone (last images)))
 
@@ -202,7 +236,14 @@ let ``an infinity or NaN reaches the outputs that see it`` () =
                         // Products of a bad kernel or adjoint with the zeros outside an image may count or not.
                         let mayBeBad = not inImages && not (Double.IsFinite o) && Double.IsFinite e
 
-                        if not (mayBeBad || (Double.IsNaN e && Double.IsNaN o) || e = o || abs (e - o) <= 1e-3 * (1.0 + abs e)) then
+                        if
+                            not (
+                                mayBeBad
+                                || (Double.IsNaN e && Double.IsNaN o)
+                                || e = o
+                                || abs (e - o) <= 1e-3 * (1.0 + abs e)
+                            )
+                        then
                             Assert.Fail $"{p.Name}, {bad}, {size}: {o} instead of {e}"
 
 [<Test>]
@@ -215,7 +256,12 @@ let ``a convolution and its transpose are adjoint: <conv x, y> = <x, transpose y
 
             let apply i left right =
                 let p = primitives[i]
-                run device [ F32, left; F32, right; F32, [||] ] (F32, p.Result size) (p.Call Activation.Identity size device)
+
+                run
+                    device
+                    [ F32, left; F32, right; F32, [||] ]
+                    (F32, p.Result size)
+                    (p.Call Activation.Identity size device)
 
             let forward = dot (apply 0 x w) y
             let scale = 1.0 + dot (Array.map abs (apply 0 x w)) (Array.map abs y)
@@ -242,7 +288,8 @@ let ``gates and their adjoints`` () =
             requireUlps $"gate of {rows} x {n}" 7.0 exact obtained
 
             let exact, obtained =
-                compare [ F32, x; F32, g ] (F32, 2 * rows * n) (fun device s -> device.GateAdjoint(s[0], s[1], s[2], rows, n))
+                compare [ F32, x; F32, g ] (F32, 2 * rows * n) (fun device s ->
+                    device.GateAdjoint(s[0], s[1], s[2], rows, n))
 
             let bounds = Array.init (2 * rows * n) (fun i -> 16.0 * epsilon * abs g[i / (2 * n) * n + i % n])
             requireWithin $"adjoint of the gate of {rows} x {n}" bounds exact obtained

@@ -19,7 +19,7 @@ internal static unsafe partial class Convolution
     {
         ref readonly var size = ref pass->Size;
         var pitch = (long)PaddedWidth(size) * size.Channels;
-        // Enough parts for all threads; a part's rows of outputs need stride - 1 times as many rows of the image, and the kernel's height more.
+        // Enough parts for all threads; rows of outputs read stride times as many rows of the image, and some more for the kernel's height.
         var rows = threads == 1 ? size.OutHeight : (int)Math.Min(size.OutHeight, Math.Max(1, (long)size.Batch * size.OutHeight / (threads * PartsPerThread)));
         rows = (int)Math.Clamp((MaxPart / pitch - size.KernelHeight) / size.Stride, 1, rows);
         pass->PartsPerImage = (size.OutHeight + rows - 1) / rows;
