@@ -17,6 +17,7 @@ namespace GapLab.Benchmarks;
 internal static class Agreement
 {
     private const int ImportanceSamples = 500;
+    private const int ConvolvedImages = 2;
     private const double Beta = 0.5;
 
     /// <summary>The largest relative difference of float32 rounding over sums of this size.</summary>
@@ -56,11 +57,12 @@ internal static class Agreement
         var direction = HessianWorkload.Direction(HessianWorkload.Sizes);
         var size = TrainingWorkload.Sizes.Latent;
         var (one, many, importance) = (Draw(images, 1), Draw(few, LocalWorkload.Sizes.Samples), Draw(few, ImportanceSamples));
+        var (pictures, kernels) = (ConvolutionWorkload.Image(ConvolvedImages, seed: 5), ConvolutionWorkload.Weights());
         var position = Draw(first, AisWorkload.Sizes.Samples).Normal(size);
         Tensor[] given =
         [
             .. problem.Vae.Parameters, images.Values, one.Normal(size), many.Normal(size), .. lambda.Blocks, importance.Normal(size),
-            position, .. direction,
+            position, .. direction, pictures, .. kernels,
         ];
         using (var writer = File.Create(file))
         {
@@ -71,7 +73,7 @@ internal static class Agreement
             }
         }
 
-        return [Training(), Local(), Importance(), Ais(), Hessian()];
+        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions()];
 
         Noise Draw(Observations x, int samples) => new(x, problem.Stream, samples);
 
@@ -112,6 +114,15 @@ internal static class Agreement
             var encoded = problem.Encode();
             Elbo(images, one).HessianVectorProduct(encoded, direction, products, shared);
             return ("hvp", Length(products), Length(shared));
+        }
+
+        (string Workload, double Value, double Length) Convolutions()
+        {
+            using var scope = MemoryScope.Enter();
+            var gradients = new Tensor[kernels.Length + 1];
+            Tensor value = ConvolutionWorkload.Value(pictures, kernels);
+            Gradient.Of(value, (Tensor[])[pictures, .. kernels], gradients);
+            return ("convolutions", value.ToDouble(), Length(gradients));
         }
 
         ElboObjective Elbo(Observations x, Noise noise) => new(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic);

@@ -16,6 +16,7 @@ internal static class WorkloadBenchmark
         (ImportanceWorkload.Create, ImportanceWorkload.Sizes),
         (AisWorkload.Create, AisWorkload.Sizes),
         (HessianWorkload.Create, HessianWorkload.Sizes),
+        (ConvolutionWorkload.Create, ConvolutionWorkload.Sizes),
     ];
 
     /// <summary>Measures every workload that is asked for.</summary>

@@ -154,12 +154,39 @@ def hessian_vector_product():
     return lambda: elbo_products(mu, log_var, torch.randn(100, 1, LATENT), direction)
 
 
+class GatedConvolutions(nn.Module):
+    """tanh(a) sigmoid(b) with (a, b) = x * W, three times."""
+
+    def __init__(self, channels=32, kernel=7, layers=3):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(channels, 2 * channels, kernel, padding=kernel // 2) for _ in range(layers))
+
+    def forward(self, x):
+        for layer in self.layers:
+            a, b = layer(x).chunk(2, 1)
+            x = torch.tanh(a) * torch.sigmoid(b)
+        return x
+
+
+def gated_gradients(network, x):
+    value = network(x).square().sum() / len(x)
+    return value, torch.autograd.grad(value, [x, *network.parameters()])
+
+
+def convolutions():
+    # Channels innermost are the faster memory format here.
+    network = GatedConvolutions().to(memory_format=torch.channels_last)
+    x = torch.randn(50, 32, 28, 28).contiguous(memory_format=torch.channels_last).requires_grad_(True)
+    return lambda: gated_gradients(network, x)
+
+
 WORKLOADS = {
     "training": training_step,
     "local": local_step,
     "iwae": iwae,
     "ais": ais,
     "hvp": hessian_vector_product,
+    "convolutions": convolutions,
 }
 
 
@@ -207,6 +234,13 @@ def check(file):
     mu, log_var, importance = take(10, LATENT), take(10, LATENT), take(10, 500, LATENT)
     z = take(1, 100, LATENT)
     direction = [take(100, LATENT), take(100, LATENT)]
+    # Our images and kernels have their channels innermost.
+    pictures = take(2, 28, 28, 32).permute(0, 3, 1, 2).contiguous().requires_grad_(True)
+    network = GatedConvolutions()
+    with torch.no_grad():
+        for layer in network.layers:
+            layer.weight.copy_(take(64, 7, 7, 32).permute(0, 3, 1, 2))
+            layer.bias.copy_(take(64))
 
     answers = []
     value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
@@ -221,6 +255,8 @@ def check(file):
     answers += [(energy.double() - constant).sum().item(), length([force])]
     products = elbo_products(*encoded(), one, direction)
     answers += [length(products[:2]), length(products[2:])]
+    value, gradients = gated_gradients(network, pictures)
+    answers += [value.item(), length(gradients)]
     return " ".join(repr(answer) for answer in answers)
 
 

@@ -34,6 +34,9 @@ internal readonly ref struct PullBackContext
     /// <summary>Whether the wanted gradients depend on this input at all; nothing is computed for one that they do not.</summary>
     public bool Wants(int input) => _adjoints.Wants(_node.Inputs[input]);
 
+    /// <summary>The number of inputs.</summary>
+    public int InputCount => _node.InputCount;
+
     /// <summary>The shape of an input.</summary>
     public Shape InputShape(int input) => _node.Inputs[input].Shape;
 

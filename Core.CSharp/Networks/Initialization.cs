@@ -13,13 +13,23 @@ public static class Initialization
     /// <param name="stream">The source of randomness.</param>
     /// <param name="outputs">Rows.</param>
     /// <param name="inputs">Columns.</param>
-    public static Tensor GlorotUniform(ParameterSet parameters, RandomStream stream, int outputs, int inputs)
+    public static Tensor GlorotUniform(ParameterSet parameters, RandomStream stream, int outputs, int inputs) =>
+        Uniform(parameters, stream, new Shape(outputs, inputs), MathF.Sqrt(6f / (inputs + outputs)));
+
+    /// <summary>The uniform distribution on ±1 / √fan: what PyTorch gives the kernels and biases of convolutions.</summary>
+    /// <param name="parameters">The set that the parameter will join.</param>
+    /// <param name="stream">The source of randomness.</param>
+    /// <param name="shape">The parameter's shape.</param>
+    /// <param name="fan">How many numbers enter one output.</param>
+    public static Tensor FanInUniform(ParameterSet parameters, RandomStream stream, Shape shape, int fan) =>
+        Uniform(parameters, stream, shape, 1 / MathF.Sqrt(fan));
+
+    private static Tensor Uniform(ParameterSet parameters, RandomStream stream, Shape shape, float bound)
     {
-        var values = new float[outputs * inputs];
+        var values = new float[shape.Count];
         stream.At(lane: parameters.Count).FillUniform(values);
-        float bound = MathF.Sqrt(6f / (inputs + outputs));
         for (int i = 0; i < values.Length; i++)
             values[i] = bound * (2 * values[i] - 1);
-        return Tensor.Create(parameters.Device, new Shape(outputs, inputs), values);
+        return Tensor.Create(parameters.Device, shape, values);
     }
 }

@@ -107,6 +107,27 @@ public abstract class Device
     /// <summary>Y[m, n] = activation(X[m, k] · W[n, k]ᵀ + bias[n]).</summary>
     public abstract void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k);
 
+    /// <summary>
+    /// Y = activation(X * W + bias): the convolution that <see cref="ConvolutionSize"/> defines. A bias of length 0 adds nothing. In this and the next two, products with the zeros outside
+    /// an image may be left out or not, which makes a difference for infinite and undefined kernels and adjoints only.
+    /// </summary>
+    public abstract void Convolution(Storage x, Storage weight, Storage bias, Activation activation, Storage y, in ConvolutionSize size);
+
+    /// <summary>
+    /// X = activation(Wᵀ * Y + bias): the transposed of the convolution of this size, from its output to its input,
+    /// x[b, r, s, c] = Σ y[b, i, j, o] w[o, u, v, c] over i · Stride + u - Top = r and j · Stride + v - Left = s. A bias of length 0 adds nothing.
+    /// </summary>
+    public abstract void TransposedConvolution(Storage y, Storage weight, Storage bias, Activation activation, Storage x, in ConvolutionSize size);
+
+    /// <summary>W̄[o, u, v, c] = Σ_{b, i, j} g[b, i, j, o] x[b, i · Stride + u - Top, j · Stride + v - Left, c]: the adjoint of a convolution with respect to its kernels.</summary>
+    public abstract void ConvolutionWeightAdjoint(Storage x, Storage g, Storage dWeight, in ConvolutionSize size);
+
+    /// <summary>y[r, j] = tanh(x[r, j]) σ(x[r, size + j]): the gated activation of two halves.</summary>
+    public abstract void Gate(Storage x, Storage y, int rows, int size);
+
+    /// <summary>d[r, j] = g σ(b) (1 - tanh² a) and d[r, size + j] = g tanh(a) σ(b) (1 - σ(b)) with g = g[r, j], a = x[r, j], b = x[r, size + j].</summary>
+    public abstract void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size);
+
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
 

@@ -29,6 +29,7 @@ internal static unsafe class MicroKernel128
         set.Add(TRows.Value, 2, &Multiply<TRows, Two, StridedRows>, &Multiply<TRows, Two, AdjacentRows>);
         set.Add(TRows.Value, 3, &Multiply<TRows, Three, StridedRows>, &Multiply<TRows, Three, AdjacentRows>);
         set.Add(TRows.Value, 4, &Multiply<TRows, Four, StridedRows>, &Multiply<TRows, Four, AdjacentRows>);
+        set.AddInRuns(TRows.Value, 4, &Multiply<TRows, Four, AdjacentRowsInRuns>);
     }
 
     // C[R, 4V] = (load ? C : 0) + op(A)[R, K] · B[K, 4V]: one fused chain per output, k ascending.
@@ -95,6 +96,15 @@ internal static unsafe class MicroKernel128
             }
         }
 
+        var runs = default(Runs);
+        if (typeof(TLayout) == typeof(AdjacentRowsInRuns))
+        {
+            runs = *(Runs*)stepA;
+            stepA = runs.StepA;
+        }
+
+        var left = runs.Length;
+
         // Strided rows: every third row gets a pointer, its two followers are one and two strides away.
         var stride = TLayout.RowsAreAdjacent ? 1 : stepA;
         var a3 = a + 3 * stride;
@@ -153,6 +163,12 @@ internal static unsafe class MicroKernel128
             if (TLayout.RowsAreAdjacent)
             {
                 a += stepA;
+                if (typeof(TLayout) == typeof(AdjacentRowsInRuns) && --left == 0)
+                {
+                    left = runs.Length;
+                    a += runs.GapA;
+                    b += runs.GapB;
+                }
             }
             else
             {

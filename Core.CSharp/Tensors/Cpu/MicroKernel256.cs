@@ -26,6 +26,7 @@ internal static unsafe class MicroKernel256
     {
         set.Add(TRows.Value, 1, &Multiply<TRows, One, StridedRows>, &Multiply<TRows, One, AdjacentRows>);
         set.Add(TRows.Value, 2, &Multiply<TRows, Two, StridedRows>, &Multiply<TRows, Two, AdjacentRows>);
+        set.AddInRuns(TRows.Value, 2, &Multiply<TRows, Two, AdjacentRowsInRuns>);
     }
 
     // C[R, 8V] = (load ? C : 0) + op(A)[R, K] · B[K, 8V]: one fused chain per output, k ascending.
@@ -80,6 +81,15 @@ internal static unsafe class MicroKernel256
             }
         }
 
+        var runs = default(Runs);
+        if (typeof(TLayout) == typeof(AdjacentRowsInRuns))
+        {
+            runs = *(Runs*)stepA;
+            stepA = runs.StepA;
+        }
+
+        var left = runs.Length;
+
         // Strided rows: every third row gets a pointer, its two followers are one and two strides away.
         var stride = TLayout.RowsAreAdjacent ? 1 : stepA;
         var a3 = a + 3 * stride;
@@ -124,6 +134,12 @@ internal static unsafe class MicroKernel256
             if (TLayout.RowsAreAdjacent)
             {
                 a += stepA;
+                if (typeof(TLayout) == typeof(AdjacentRowsInRuns) && --left == 0)
+                {
+                    left = runs.Length;
+                    a += runs.GapA;
+                    b += runs.GapB;
+                }
             }
             else
             {

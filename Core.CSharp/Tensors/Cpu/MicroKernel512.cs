@@ -33,6 +33,7 @@ internal static unsafe class MicroKernel512
     {
         set.Add(TRows.Value, 1, &Multiply<TRows, One, StridedRows>, &Multiply<TRows, One, AdjacentRows>);
         set.Add(TRows.Value, 2, &Multiply<TRows, Two, StridedRows>, &Multiply<TRows, Two, AdjacentRows>);
+        set.AddInRuns(TRows.Value, 2, &Multiply<TRows, Two, AdjacentRowsInRuns>);
         if (Sse.IsSupported)
         {
             set.AddPrefetching(TRows.Value, 2, &Multiply<TRows, Two, PackedRows>);
@@ -134,6 +135,15 @@ internal static unsafe class MicroKernel512
             }
         }
 
+        var runs = default(Runs);
+        if (typeof(TLayout) == typeof(AdjacentRowsInRuns))
+        {
+            runs = *(Runs*)stepA;
+            stepA = runs.StepA;
+        }
+
+        var left = runs.Length;
+
         // Strided rows: every third row gets a pointer, its two followers are one and two strides away.
         var stride = TLayout.RowsAreAdjacent ? 1 : stepA;
         var a3 = a + 3 * stride;
@@ -224,6 +234,12 @@ internal static unsafe class MicroKernel512
             if (TLayout.RowsAreAdjacent)
             {
                 a += Prefetches<TLayout>() ? TRows.Value : stepA;
+                if (typeof(TLayout) == typeof(AdjacentRowsInRuns) && --left == 0)
+                {
+                    left = runs.Length;
+                    a += runs.GapA;
+                    b += runs.GapB;
+                }
             }
             else
             {

@@ -12,8 +12,8 @@ internal sealed unsafe class MicroKernelSet
     /// <summary>Bytes of op(B) that a prefetching kernel asks for with every k.</summary>
     internal const int PrefetchStep = 16;
 
-    // Strided, adjacent and packed rows of op(A).
-    private const int Layouts = 3;
+    // Strided, adjacent and packed rows of op(A), and adjacent ones in runs.
+    private const int Layouts = 4;
 
     private readonly delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void>* _kernels;
     private readonly int _vectors;
@@ -82,6 +82,12 @@ internal sealed unsafe class MicroKernelSet
         int rows, int vectors, delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> packed) =>
         _kernels[Slot(rows, vectors) + 2] = packed;
 
+    /// <summary>
+    /// Enters the kernel for a tile whose depth comes in runs: in the place of stepA it takes the address of a <see cref="Runs"/>.
+    /// </summary>
+    public void AddInRuns(int rows, int vectors, delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> inRuns) =>
+        _kernels[Slot(rows, vectors) + 3] = inRuns;
+
     /// <summary>The kernel for a tile: (depth, a, stepA, b, stepB, c, ldc, load).</summary>
     public delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> Get(int rows, int vectors, bool rowsAreAdjacent) =>
         _kernels[Slot(rows, vectors) + (rowsAreAdjacent ? 1 : 0)];
@@ -89,6 +95,9 @@ internal sealed unsafe class MicroKernelSet
     /// <summary>The kernel of <see cref="AddPrefetching"/>: (depth, a, address, b, stepB, c, ldc, load); null where there is none.</summary>
     public delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> GetPrefetching(int rows, int vectors) =>
         _kernels[Slot(rows, vectors) + 2];
+
+    /// <summary>The kernel of <see cref="AddInRuns"/> for a tile of full width: (depth, a, address of the runs, b, stepB, c, ldc, load).</summary>
+    public delegate*<nint, float*, nint, float*, nint, float*, nint, bool, void> GetInRuns(int rows) => _kernels[Slot(rows, _vectors) + 3];
 
     private int Slot(int rows, int vectors) => Layouts * (((rows - 1) * _vectors) + vectors - 1);
 

@@ -27,6 +27,21 @@ internal readonly struct AdjacentRows : ITileLayout
     public static bool RowsAreAdjacent => true;
 }
 
+/// <summary>
+/// Adjacent rows whose depth comes in runs with gaps between them, in both factors. In the place of stepA the kernel takes the address of a <see cref="Runs"/>.
+/// </summary>
+internal readonly struct AdjacentRowsInRuns : ITileLayout
+{
+    public static bool RowsAreAdjacent => true;
+}
+
+/// <summary>How the depth of <see cref="AdjacentRowsInRuns"/> is cut.</summary>
+/// <param name="StepA">From one k to the next in op(A), within a run.</param>
+/// <param name="Length">Steps in a run.</param>
+/// <param name="GapA">Numbers of op(A) to skip after a run.</param>
+/// <param name="GapB">Numbers of op(B) to skip after a run.</param>
+internal readonly record struct Runs(nint StepA, nint Length, nint GapA, nint GapB);
+
 internal readonly struct One : ITileSize
 {
     public static int Value => 1;

@@ -4,7 +4,7 @@ namespace GapLab.Tensors.Reference;
 /// The device that defines what every primitive means: float64, plain loops, one thread. It is the oracle that other devices are
 /// tested against, and the one on which formulas are checked to nine digits and more.
 /// </summary>
-public sealed class ReferenceDevice : HostDevice
+public sealed partial class ReferenceDevice : HostDevice
 {
     private ReferenceDevice() { }
 

@@ -8,7 +8,8 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
 {
     public const int Read = 0, Write = 1, Fill = 2, Copy = 3, Broadcast = 4, GatherRows = 5, Affine = 6, SelectRows = 7, MatrixProduct = 8, Pack = 9, Linear = 10,
         BernoulliLogLikelihood = 11, BernoulliLogLikelihoodAdjoint = 12, LinearBernoulliLogLikelihood = 13, GaussianSample = 14, GaussianSampleAdjoint = 15,
-        StandardGaussianTerms = 16, StandardGaussianTermsAdjoint = 17, FillNormal = 18, Adam = 19, Momentum = 20, WorkerParts = 21;
+        StandardGaussianTerms = 16, StandardGaussianTermsAdjoint = 17, FillNormal = 18, Adam = 19, Momentum = 20, WorkerParts = 21,
+        Convolution = 22, TransposedConvolution = 23, ConvolutionWeightAdjoint = 24, Gate = 25, GateAdjoint = 26;
 
     /// <summary>All kernels, by number.</summary>
     public static readonly TracedKernel[] All = Table();
@@ -31,7 +32,8 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
 
     private static TracedKernel[] Table()
     {
-        string[] elements = ["elements"], matrix = ["rows", "columns"], product = ["m", "n", "k"], samples = ["rows", "samples", "size"], rows = ["rows", "size"];
+        string[] elements = ["elements"], matrix = ["rows", "columns"], product = ["m", "n", "k"], samples = ["rows", "samples", "size"], rows = ["rows", "size"],
+            convolution = ["output pixels", "output channels", "kernel size"];
         return
         [
             new("Read", elements), new("Write", elements), new("Fill", elements), new("Copy", elements), new("Broadcast", elements),
@@ -40,6 +42,8 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
             new("LinearBernoulliLogLikelihood", product, true), new("GaussianSample", samples), new("GaussianSampleAdjoint", samples),
             new("StandardGaussianTerms", rows), new("StandardGaussianTermsAdjoint", rows), new("FillNormal", rows),
             new("Adam", elements), new("Momentum", elements), new("parts on a worker thread", ["parts"]),
+            new("Convolution", convolution, true), new("TransposedConvolution", convolution, true), new("ConvolutionWeightAdjoint", convolution, true),
+            new("Gate", rows), new("GateAdjoint", rows),
             .. Enum.GetNames<UnaryFunction>().Select(name => new TracedKernel($"Unary {name}", elements)),
             .. Enum.GetNames<BinaryFunction>().Select(name => new TracedKernel($"Binary {name}", elements)),
             .. Enum.GetNames<Reduction>().Select(name => new TracedKernel($"Reduce {name}", ["outer", "reduced", "inner"])),

@@ -144,6 +144,46 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void Convolution(Storage x, Storage weight, Storage bias, Activation activation, Storage y, in ConvolutionSize size)
+    {
+        long start = Trace.KernelStart();
+        device.Convolution(x, weight, bias, activation, y, size);
+        Trace.KernelEnd(TracedKernel.Convolution, start, size.Pixels, size.OutChannels, size.Depth);
+    }
+
+    /// <inheritdoc/>
+    public override void TransposedConvolution(Storage y, Storage weight, Storage bias, Activation activation, Storage x, in ConvolutionSize size)
+    {
+        long start = Trace.KernelStart();
+        device.TransposedConvolution(y, weight, bias, activation, x, size);
+        Trace.KernelEnd(TracedKernel.TransposedConvolution, start, size.Pixels, size.OutChannels, size.Depth);
+    }
+
+    /// <inheritdoc/>
+    public override void ConvolutionWeightAdjoint(Storage x, Storage g, Storage dWeight, in ConvolutionSize size)
+    {
+        long start = Trace.KernelStart();
+        device.ConvolutionWeightAdjoint(x, g, dWeight, size);
+        Trace.KernelEnd(TracedKernel.ConvolutionWeightAdjoint, start, size.Pixels, size.OutChannels, size.Depth);
+    }
+
+    /// <inheritdoc/>
+    public override void Gate(Storage x, Storage y, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.Gate(x, y, rows, size);
+        Trace.KernelEnd(TracedKernel.Gate, start, rows, size);
+    }
+
+    /// <inheritdoc/>
+    public override void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.GateAdjoint(x, g, d, rows, size);
+        Trace.KernelEnd(TracedKernel.GateAdjoint, start, rows, size);
+    }
+
+    /// <inheritdoc/>
     public override void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d)
     {
         long start = Trace.KernelStart();

@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace GapLab.Tensors.Cpu;
+
+public sealed unsafe partial class CpuDevice
+{
+    /// <inheritdoc/>
+    public override void Gate(Storage x, Storage y, int rows, int size)
+    {
+        RequireFloat32("Gate", x, x, y);
+        Run(new GateLoop((float*)x.Address, (float*)y.Address, size), rows, 8 * size);
+    }
+
+    /// <inheritdoc/>
+    public override void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size)
+    {
+        RequireFloat32("GateAdjoint", x, g, d);
+        Run(new GateAdjointLoop((float*)x.Address, (float*)g.Address, (float*)d.Address, size), rows, 8 * size);
+    }
+
+    private readonly struct GateLoop(float* x, float* y, int size) : ILoop
+    {
+        private readonly float* _x = x, _y = y;
+        private readonly int _size = size;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (long r = start; r < end; r++)
+                for (int i = 0; i < _size; i += 16)
+                {
+                    float* x = _x + 2 * r * _size + i;
+                    Vector512<float> t = TanhOperation.Invoke(LoadUpTo16(x, _size - i)), s = SigmoidOperation.Invoke(LoadUpTo16(x + _size, _size - i));
+                    StoreUpTo16(t * s, _y + r * _size + i, _size - i);
+                }
+        }
+    }
+
+    private readonly struct GateAdjointLoop(float* x, float* g, float* d, int size) : ILoop
+    {
+        private readonly float* _x = x, _g = g, _d = d;
+        private readonly int _size = size;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Execute(int start, int end)
+        {
+            for (long r = start; r < end; r++)
+                for (int i = 0; i < _size; i += 16)
+                {
+                    int count = _size - i;
+                    float* x = _x + 2 * r * _size + i, d = _d + 2 * r * _size + i;
+                    Vector512<float> t = TanhOperation.Invoke(LoadUpTo16(x, count)), s = SigmoidOperation.Invoke(LoadUpTo16(x + _size, count));
+                    Vector512<float> gs = LoadUpTo16(_g + r * _size + i, count) * s;
+                    StoreUpTo16(gs * Vector512.FusedMultiplyAdd(-t, t, Vector512<float>.One), d, count);
+                    StoreUpTo16(gs * t * (Vector512<float>.One - s), d + _size, count);
+                }
+        }
+    }
+}
