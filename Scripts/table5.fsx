@@ -14,7 +14,8 @@ let variants settings =
           { Name = $"{layers} hidden layers"
             Family = "ffg"
             Settings = { settings with Hidden = List.replicate layers 200 }
-            Published = [ ("binarized-mnist", List.zip [ "log p̂"; GapTable.optimum "ffg"; "approximation gap" ] values) ] } ]
+            Published =
+              [ ("binarized-mnist", List.zip [ "log p̂"; GapTable.optimum "ffg"; "approximation gap" ] values) ] } ]
 
 exit (
     Session.Run(
