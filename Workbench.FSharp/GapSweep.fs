@@ -14,11 +14,10 @@ module GapSweep =
               yield! List.map fst settings.Bounds ]
         |> List.distinct
 
-    /// Measures the test points of models: one row a model, with the fields of its key and the measured columns.
-    let measure (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
-        let measured =
-            Suboptimality.measure session [ for _, settings, spec in wanted -> settings, spec, DataSplit.Test ]
+    let private measureAll (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
+        Suboptimality.measure session [ for _, settings, spec in wanted -> settings, spec, DataSplit.Test ]
 
+    let private frameOf wanted (measured: Measurement list) =
         Sweep.beside
             (Frame.ofRecords [ for key, _, _ in wanted -> key ])
             (Frame.ofColumns
@@ -31,6 +30,16 @@ module GapSweep =
                   for name in others wanted do
                       yield
                           name => [ for m in measured -> m.Others |> List.tryFind (fst >> (=) name) |> Option.map snd ] ])
+
+    /// Measures the test points of models: one row a model, with the fields of its key and the measured columns.
+    let measure session wanted = frameOf wanted (measureAll session wanted)
+
+    /// What was found wrong with the bounds on log p(x): of how many rows, and the first finding.
+    let private cautions (measured: Measurement list) =
+        match measured |> List.filter (fun m -> not m.Findings.IsEmpty) with
+        | [] -> []
+        | some ->
+            [ $"In {some.Length} of {measured.Length} measurements log p̂ deserves caution. The first: {some.Head.Findings.Head}" ]
 
     /// The gaps along the numeric keys that vary, or side by side where none does.
     let private charts (frame: Frame) (varying: string list) =
@@ -70,7 +79,8 @@ module GapSweep =
 
     /// The report of a sweep: keys that do not vary go into the notes, seeds are averaged, and charts show the gaps along what varies.
     let report (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) : Report =
-        let table = Sweep.table session (values @ others wanted) (measure session wanted)
+        let measured = measureAll session wanted
+        let table = Sweep.table session (values @ others wanted) (frameOf wanted measured)
 
         { Title = "Inference gaps, in nats"
           Notes =
@@ -80,6 +90,7 @@ module GapSweep =
                       "± is the Monte-Carlo standard error for these points, [ ] the 95 % bootstrap interval over points."
               yield
                   "Test points. The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side."
+              yield! cautions measured
               yield! Suboptimality.settingNotes [ for _, settings, _ in wanted -> settings ] ]
           Frame = table.Frame
           Charts = charts table.Frame table.Varying }

@@ -99,6 +99,11 @@ module GapTable =
                           for spec in specs -> variant.Settings, spec, split ]
             |> List.chunkBySize session.Seeds.Length
 
+        let findings =
+            [ for (dataset, variant, _), own in List.zip models (List.chunkBySize splits.Length measured) do
+                  for measurement in List.concat own do
+                      for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
+
         let notes =
             Suboptimality.notes
                 session
@@ -144,7 +149,7 @@ module GapTable =
             + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
             + (if variants.Length = 1 then $", {variants.Head.Name}" else "")
             + ", in nats"
-          Notes = notes
+          Notes = findings @ notes
           Frame = Frame.sliceCols shown frame
           Charts = charts frame }
 

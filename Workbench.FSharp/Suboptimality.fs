@@ -145,7 +145,10 @@ module Suboptimality =
             |> Seq.map (fun stage -> $"{stage.Epochs} at {stage.LearningRate:G4}")
             |> String.concat ", "
 
-        let layers = List.map string >> String.concat "-"
+        let layers sizes =
+            match sizes with
+            | [] -> "none"
+            | some -> some |> List.map string |> String.concat "-"
 
         [ "training images", orAll settings.TrainingImages
           "validation part",
