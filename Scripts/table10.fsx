@@ -13,22 +13,16 @@ let published =
     [ "binarized-mnist", List.zip rows [ -89.28; -90.69; -101.84; -92.05 ]
       "fashion-mnist", List.zip rows [ -96.46; -98.19; -107.89; -102.93 ] ]
 
-let variant settings =
-    { Name = "full covariance"
-      Family = "full-covariance"
-      Settings = { settings with OtherFamilies = [ "flow"; "ffg" ] }
-      Published = published }
+let variants settings =
+    [ { Name = "full covariance"
+        Family = "full-covariance"
+        Settings = { settings with OtherFamilies = [ "flow"; "ffg" ] }
+        Published = published } ]
 
 exit (
-    Session.Run(
-        fsi.CommandLineArgs,
-        "Inference gaps of a VAE with a full-covariance Gaussian posterior.",
-        fun session ->
-            let settings = Suboptimality.preset session.Preset
-            let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-
-            session.Show(
-                GapTable.report session "Table 10: inference gaps" ([ variant settings ]) (session.Datasets usual)
-            )
-    )
+    GapTable.script
+        fsi.CommandLineArgs
+        "Inference gaps of a VAE with a full-covariance Gaussian posterior."
+        "Table 10: inference gaps"
+        variants
 )

@@ -15,19 +15,9 @@ let published =
       ([ -97.47; -98.92; -100.53; -104.75; 3.06; 4.22; 7.28 ], [ -97.41; -99.10; -132.46; -103.76; 1.69; 4.66; 6.35 ]) ]
 
 exit (
-    Session.Run(
-        fsi.CommandLineArgs,
-        "Inference gaps of VAEs with a factorised Gaussian and with a flow as posterior.",
-        fun session ->
-            let settings = Suboptimality.preset session.Preset
-            let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-
-            session.Show(
-                GapTable.report
-                    session
-                    "Table 2: inference gaps"
-                    (GapTable.ffgAndFlow settings published)
-                    (session.Datasets usual)
-            )
-    )
+    GapTable.script
+        fsi.CommandLineArgs
+        "Inference gaps of VAEs with a factorised Gaussian and with a flow as posterior."
+        "Table 2: inference gaps"
+        (fun settings -> GapTable.ffgAndFlow settings published)
 )

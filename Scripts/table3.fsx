@@ -15,19 +15,9 @@ let published =
       ([ -95.99; -97.40; -99.64; -102.73; 3.65; 3.09; 6.74 ], [ -96.18; -97.91; -129.7; -101.67; 1.73; 3.76; 5.49 ]) ]
 
 exit (
-    Session.Run(
-        fsi.CommandLineArgs,
-        "Inference gaps with a larger encoder.",
-        fun session ->
-            let settings = { Suboptimality.preset session.Preset with EncoderHidden = [ 500; 500 ] }
-            let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-
-            session.Show(
-                GapTable.report
-                    session
-                    "Table 3: inference gaps with a larger encoder"
-                    (GapTable.ffgAndFlow settings published)
-                    (session.Datasets usual)
-            )
-    )
+    GapTable.script
+        fsi.CommandLineArgs
+        "Inference gaps with a larger encoder."
+        "Table 3: inference gaps with a larger encoder"
+        (fun settings -> GapTable.ffgAndFlow { settings with EncoderHidden = [ 500; 500 ] } published)
 )

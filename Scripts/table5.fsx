@@ -18,19 +18,9 @@ let variants settings =
               [ ("binarized-mnist", List.zip [ "log p̂"; GapTable.optimum "ffg"; "approximation gap" ] values) ] } ]
 
 exit (
-    Session.Run(
-        fsi.CommandLineArgs,
-        "The approximation gap against the capacity of the decoder.",
-        fun session ->
-            let settings = Suboptimality.preset session.Preset
-            let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-
-            session.Show(
-                GapTable.report
-                    session
-                    "Table 5: inference gaps by the decoder's hidden layers"
-                    (variants settings)
-                    (session.Datasets usual)
-            )
-    )
+    GapTable.script
+        fsi.CommandLineArgs
+        "The approximation gap against the capacity of the decoder."
+        "Table 5: inference gaps by the decoder's hidden layers"
+        variants
 )

@@ -17,19 +17,9 @@ let published =
        [ -102.88; -104.02; -105.80; -107.01; 1.14; 2.99; 4.13 ]) ]
 
 exit (
-    Session.Run(
-        fsi.CommandLineArgs,
-        "Inference gaps without entropy annealing.",
-        fun session ->
-            let settings = { Suboptimality.preset session.Preset with AnnealingEpochs = 0 }
-            let usual = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
-
-            session.Show(
-                GapTable.report
-                    session
-                    "Table 6: inference gaps without entropy annealing"
-                    (GapTable.ffgAndFlow settings published)
-                    (session.Datasets usual)
-            )
-    )
+    GapTable.script
+        fsi.CommandLineArgs
+        "Inference gaps without entropy annealing."
+        "Table 6: inference gaps without entropy annealing"
+        (fun settings -> GapTable.ffgAndFlow { settings with AnnealingEpochs = 0 } published)
 )

@@ -91,16 +91,17 @@ module GapTable =
 
                       dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
 
-        let mutable measured =
+        let measured =
             Suboptimality.measure
                 session
                 [ for _, variant, specs in models do
                       for split in splits do
                           for spec in specs -> variant.Settings, spec, split ]
             |> List.chunkBySize session.Seeds.Length
+            |> List.chunkBySize splits.Length
 
         let findings =
-            [ for (dataset, variant, _), own in List.zip models (List.chunkBySize splits.Length measured) do
+            [ for (dataset, variant, _), own in List.zip models measured do
                   for measurement in List.concat own do
                       for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
 
@@ -110,15 +111,12 @@ module GapTable =
                 (variants |> List.map _.Settings)
                 [ for _, _, specs in models do
                       yield! specs ]
-                (List.concat measured)
+                (measured |> List.concat |> List.concat)
 
         let frame =
             Frame.ofRows
                 [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
-                [ for dataset, variant, _ in models do
-                      let own, rest = List.splitAt splits.Length measured
-                      measured <- rest
-
+                [ for (dataset, variant, _), own in List.zip models measured do
                       let published =
                           variant.Published
                           |> List.tryFind (fst >> (=) dataset)
@@ -167,3 +165,13 @@ module GapTable =
               Published = [ for dataset, both in published -> dataset, List.zip rows (column both) ] }
 
         [ variant "FFG" "ffg" "flow" fst; variant "Flow" "flow" "ffg" snd ]
+
+    /// A whole script: the table of the kinds of models that the preset's settings give, on the data sets of the command line.
+    let script (commandLine: string array) summary title (variants: SuboptimalitySettings -> GapVariant list) : int =
+        Session.Run(
+            commandLine,
+            summary,
+            fun session ->
+                let settings = Suboptimality.preset session.Preset
+                session.Show(report session title (variants settings) (Suboptimality.datasets session))
+        )

@@ -136,6 +136,10 @@ module Suboptimality =
             let known = presets |> List.map fst |> String.concat ", "
             Cli.fail $"There is no preset '{name}'; use one of {known}."
 
+    /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
+    let datasets (session: Session) =
+        session.Datasets(if session.Preset = "smoke" then "glyphs" else "binarized-mnist")
+
     /// Every setting as a name and a value.
     let describe (settings: SuboptimalitySettings) =
         let orAll = Option.map string >> Option.defaultValue "all"

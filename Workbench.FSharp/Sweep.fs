@@ -23,10 +23,9 @@ module Sweep =
 
     /// Every data set x decoder x family x inference method x seed of the command line, with its training run.
     let models (session: Session) (settings: SuboptimalitySettings) : (ModelName * TrainSpec) list =
-        let usualData = if session.Preset = "smoke" then "glyphs" else "binarized-mnist"
         let usualModel = settings.Hidden |> List.map string |> String.concat "-"
 
-        [ for dataset in session.Datasets usualData do
+        [ for dataset in Suboptimality.datasets session do
               for model in session.Models usualModel do
                   for family in session.Families "ffg" do
                       for method in session.Methods "amortized" do

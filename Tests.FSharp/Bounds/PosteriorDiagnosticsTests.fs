@@ -10,7 +10,6 @@ open GapLab.Differentiation
 open GapLab.Distributions
 open GapLab.Families
 open GapLab.Models
-open GapLab.Networks
 open GapLab.Tensors
 open GapLab.Tests.Models.ModelFixtures
 
@@ -165,23 +164,21 @@ let ``samples in several pieces, and the error that they have`` () =
 
     agrees "difference" 0.0 (fst (meanAndError few) - mean, sqrt (snd (meanAndError few) ** 2.0 + error ** 2.0))
 
-/// The same Gaussians by a family that does not tell that they are.
-type private Unknown(device: Device) =
-    inherit VariationalFamily(ParameterSet device)
-    let inner = FactorizedGaussian(device, 3)
-    override _.Name = "unknown"
-    override _.LocalBlocks = inner.LocalBlocks
-    override _.InitialLocalParameters count = inner.InitialLocalParameters count
-
-    override _.Sample(lambda, model, noise) =
-        let sample = inner.Sample(lambda, model, noise)
-        PosteriorSample(sample.Latents, sample.LogDensity, null)
-
 [<Test>]
 let ``a family of unknown density has sampled divergences and units, and no information`` () =
     let model, x, lambda = exact reference 7UL 400
     let known = diagnose model x lambda 2
-    let sampled = PosteriorDiagnostics.Compute(model, Unknown reference, x, lambda, 20, stream 9UL)
+
+    let sampled =
+        PosteriorDiagnostics.Compute(
+            model,
+            Undescribed(FactorizedGaussian(reference, 3), reference),
+            x,
+            lambda,
+            20,
+            stream 9UL
+        )
+
     agrees "mean KL" known.MeanKl (sampled.MeanKl, sampled.MeanKlError)
     Assert.That(sampled.MeanKlError, Is.GreaterThan 0.0)
     Assert.That(sampled.MutualInformation, Is.Null)

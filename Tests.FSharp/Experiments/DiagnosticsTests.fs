@@ -9,7 +9,6 @@ open GapLab.Differentiation
 open GapLab.Experiments
 open GapLab.Families
 open GapLab.Inference
-open GapLab.Networks
 open GapLab.Tensors
 open GapLab.Tests.Checks
 open GapLab.Tests.Models.ModelFixtures
@@ -59,24 +58,13 @@ let ``stored and read back, the diagnostics are those of the whole set`` () =
 
         equal (List.sort scalars) (List.sort [ for scalar in cell.Scalars -> scalar.Key, scalar.Value ]))
 
-/// A family that does not tell what its density is.
-type private Unknown(inner: VariationalFamily) =
-    inherit VariationalFamily(ParameterSet cpu)
-    override _.Name = "unknown"
-    override _.LocalBlocks = inner.LocalBlocks
-    override _.InitialLocalParameters count = inner.InitialLocalParameters count
-
-    override _.Sample(lambda, model, noise) =
-        let sample = inner.Sample(lambda, model, noise)
-        PosteriorSample(sample.Latents, sample.LogDensity, null)
-
 [<Test>]
 let ``what cannot be estimated is left out`` () =
     withFolder (fun folder ->
         let artifact = plainSpec folder 1UL
         let runner, _ = runnerOn (Path.Combine(folder, "store"))
         let known = runner.Load artifact
-        let vae = Vae(known.Model, Unknown known.Family, known.Inference)
+        let vae = Vae(known.Model, Undescribed(known.Family, cpu), known.Inference)
         use _scope = MemoryScope.Enter(record = false)
         let x = runner.Data(artifact.Data).Train.Subset points
 

@@ -128,3 +128,14 @@ let logNormal (m: Vector<float>) (sigma: Matrix<float>) (x: Vector<float>) =
 let bits (values: float[]) = Array.map BitConverter.DoubleToInt64Bits values
 
 let bitsOf (tensors: Tensor seq) = tensors |> Seq.map (fun t -> bits (t.ToArray())) |> Seq.toArray
+
+/// The distributions of another family, by one that does not tell what their densities are.
+type Undescribed(inner: VariationalFamily, device: Device) =
+    inherit VariationalFamily(GapLab.Networks.ParameterSet device)
+    override _.Name = "undescribed"
+    override _.LocalBlocks = inner.LocalBlocks
+    override _.InitialLocalParameters count = inner.InitialLocalParameters count
+
+    override _.Sample(lambda, model, noise) =
+        let sample = inner.Sample(lambda, model, noise)
+        PosteriorSample(sample.Latents, sample.LogDensity, null)

@@ -8,7 +8,6 @@ open GapLab.Differentiation
 open GapLab.Experiments
 open GapLab.Families
 open GapLab.Inference
-open GapLab.Networks
 open GapLab.Tensors
 open GapLab.Workbench
 open GapLab.Tests.Checks
@@ -100,24 +99,13 @@ let ``reconstructions come with the ELBOs of the stored measures`` () =
         let z = GapLab.Distributions.Latents(lambda[0].Reshape(5, 1, 2))
         equal (vae.Model.Output(z, x).Mean.ToArray()) found.Inferred)
 
-/// A family that does not tell what its density is.
-type private Unknown(inner: VariationalFamily) =
-    inherit VariationalFamily(ParameterSet cpu)
-    override _.Name = "unknown"
-    override _.LocalBlocks = inner.LocalBlocks
-    override _.InitialLocalParameters count = inner.InitialLocalParameters count
-
-    override _.Sample(lambda, model, noise) =
-        let sample = inner.Sample(lambda, model, noise)
-        PosteriorSample(sample.Latents, sample.LogDensity, null)
-
 [<Test>]
 let ``a q of unknown mean is decoded at the average of its samples`` () =
     withFolder (fun folder ->
         let artifact = plainSpec folder 1UL
         let runner, _ = runnerOn (Path.Combine(folder, "store"))
         let known = runner.Load artifact
-        let unknown = Vae(known.Model, Unknown known.Family, known.Inference)
+        let unknown = Vae(known.Model, Undescribed(known.Family, cpu), known.Inference)
         use _scope = MemoryScope.Enter(record = false)
         let x = runner.Data(artifact.Data).Test.Subset 5
 
