@@ -2,6 +2,7 @@ namespace GapLab.Workbench
 
 open GapLab.Bounds
 open GapLab.Data
+open GapLab.Distributions
 
 /// A kind of model in a table of gaps.
 type GapVariant =
@@ -31,8 +32,11 @@ module GapTable =
 
         $"L[{name}*]"
 
-    /// The rows of one model: names, and the cells of its splits. Several seeds are averaged.
-    let private rows (variant: GapVariant) (bySplit: Measurement list list) =
+    /// log p̂ as bits for each number of an image, for data of 256 levels.
+    let private bitsRow = "log p̂ in bits/dim"
+
+    /// The rows of one model: names, and the cells of its splits. Several seeds are averaged. Data of 256 levels have `levels` numbers each.
+    let private rows (variant: GapVariant) (levels: int option) (bySplit: Measurement list list) =
         let row name (one: Measurement -> Cell) (value: Measurement -> float) =
             name,
             [ for ofSeeds in bySplit ->
@@ -58,6 +62,11 @@ module GapTable =
           gap "approximation gap" _.Approximation
           gap "amortization gap" _.Amortization
           gap "inference gap" _.Inference
+          match levels with
+          | Some dimensions ->
+              let bits (m: Measurement) = DiscretizedLogistic.BitsPerDimension(m.Gaps.LogMarginal.Mean, dimensions)
+              row bitsRow (bits >> Value) bits
+          | None -> ()
           bound "IWAE of q*" _.OptimalIwae
           bound "AIS" _.Ais
           bound "IWAE of q" _.InferredIwae
@@ -79,15 +88,20 @@ module GapTable =
               models |> Chart.barBy "nats" split "case" |> Chart.WithTitle split |> Chart.WithYTitle "nats" ]
 
     /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
-    let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =
+    let report
+        (session: Session)
+        (title: string)
+        (variants: string -> GapVariant list)
+        (datasets: string list)
+        : Report =
         let splits = [ DataSplit.Train; DataSplit.Test ]
 
         let models =
             [ for dataset in datasets do
-                  for variant in variants do
+                  for variant in variants dataset do
                       let parts =
                           { Suboptimality.parts variant.Settings with
-                              Family = Parts.family variant.Family }
+                              Family = Suboptimality.family variant.Settings variant.Family }
 
                       dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
 
@@ -108,7 +122,7 @@ module GapTable =
         let notes =
             Suboptimality.notes
                 session
-                (variants |> List.map _.Settings)
+                [ for _, variant, _ in models -> variant.Settings ]
                 [ for _, _, specs in models do
                       yield! specs ]
                 (measured |> List.concat |> List.concat)
@@ -116,14 +130,17 @@ module GapTable =
         let frame =
             Frame.ofRows
                 [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
-                [ for (dataset, variant, _), own in List.zip models measured do
+                [ for (dataset, variant, specs), own in List.zip models measured do
+                      let data = (session.Data specs.Head.Data).Set
+                      let levels = if data.HasLevels then Some data.PixelCount else None
+
                       let published =
                           variant.Published
                           |> List.tryFind (fst >> (=) dataset)
                           |> Option.map snd
                           |> Option.defaultValue []
 
-                      for name, cells in rows variant own do
+                      for name, cells in rows variant levels own do
                           let paper =
                               match List.tryFind (fst >> (=) name) published with
                               | Some(_, value) -> Value value
@@ -131,11 +148,13 @@ module GapTable =
 
                           [ Text dataset; Text variant.Name; Text name ] @ cells @ [ paper ] ]
 
+        let names = models |> List.map (fun (_, variant, _) -> variant.Name) |> List.distinct
+
         // What does not vary goes into the title.
         let shown =
             [ if datasets.Length > 1 then
                   "data"
-              if variants.Length > 1 then
+              if names.Length > 1 then
                   "model"
               "nats"
               "training points"
@@ -145,7 +164,7 @@ module GapTable =
         { Title =
             title
             + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
-            + (if variants.Length = 1 then $", {variants.Head.Name}" else "")
+            + (if names.Length = 1 then $", {names.Head}" else "")
             + ", in nats"
           Notes = findings @ notes
           Frame = Frame.sliceCols shown frame
@@ -166,12 +185,12 @@ module GapTable =
 
         [ variant "FFG" "ffg" "flow" fst; variant "Flow" "flow" "ffg" snd ]
 
-    /// A whole script: the table of the kinds of models that the preset's settings give, on the data sets of the command line.
+    /// A whole script: the table of the kinds of models that the preset's settings for a data set give, on the data sets of the command line.
     let script (commandLine: string array) summary title (variants: SuboptimalitySettings -> GapVariant list) : int =
         Session.Run(
             commandLine,
             summary,
             fun session ->
-                let settings = Suboptimality.preset session.Preset
-                session.Show(report session title (variants settings) (Suboptimality.datasets session))
+                let variants dataset = variants (Suboptimality.presetFor dataset session.Preset)
+                session.Show(report session title variants (Suboptimality.datasets session))
         )

@@ -4,12 +4,22 @@ open System
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
+open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Optimization
 open GapLab.Specification
 open GapLab.Tensors
+
+/// The layers of the paper's model of colour images.
+type ConvolutionalLayers =
+    {
+        /// Channels after each convolution of the encoder; the decoder's are the same in reverse.
+        Channels: int list
+        /// Hidden layers of the network of the log-scales.
+        ScaleHidden: int list
+    }
 
 /// The settings of the experiments of "Inference Suboptimality in Variational Autoencoders" (Cremer et al. 2018).
 type SuboptimalitySettings =
@@ -23,7 +33,11 @@ type SuboptimalitySettings =
         Hidden: int list
         /// Hidden layers of the encoder.
         EncoderHidden: int list
+        /// The convolutional model of colour images instead of hidden layers; None for fully connected models of binary images.
+        Convolutions: ConvolutionalLayers option
         Schedule: LearningRateSchedule
+        /// Early stopping: how many epochs in a row may fail to raise the ELBO of held-out images before the best epoch's model is taken; None for no stopping.
+        Patience: int option
         /// Epochs over which the weight of the entropy grows from 0 to 1.
         AnnealingEpochs: int
         /// Evaluated datapoints of each split.
@@ -33,11 +47,15 @@ type SuboptimalitySettings =
         Chains: int
         Distributions: int
         LeapfrogSteps: int
+        /// The step size that AIS starts from.
+        AisStepSize: float
         LocalSamples: int
         /// The step size of the search for q* in families without networks.
         LocalStepSize: float
         /// The step size in families with networks, such as flows; with larger ones their variances collapse.
         FlowStepSize: float
+        /// Steps of a flow, as family of a model and for q*.
+        FlowLength: int
         /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
         LocalSteps: int
         /// The same for families with networks.
@@ -84,16 +102,20 @@ module Suboptimality =
           LatentSize = 50
           Hidden = [ 200; 200 ]
           EncoderHidden = [ 200; 200 ]
+          Convolutions = None
           Schedule = LearningRateSchedule.Burda()
+          Patience = None
           AnnealingEpochs = 400
           Points = 1000
           ImportanceSamples = 5000
           Chains = 100
           Distributions = 500
           LeapfrogSteps = 10
+          AisStepSize = AisOptions().InitialStepSize
           LocalSamples = 100
           LocalStepSize = 1e-3
           FlowStepSize = 1e-3
+          FlowLength = 2
           LocalSteps = LocalOptimizerOptions().MaximumSteps
           FlowSteps = LocalOptimizerOptions().MaximumSteps
           OtherFamilies = []
@@ -126,15 +148,72 @@ module Suboptimality =
             LocalStepSize = 1e-2
             FlowSteps = 500 }
 
-    let private presets = [ "smoke", smoke; "small", small; "paper", paper ]
+    /// The paper's settings for CIFAR-10. It says of the learning rates only that they fall from 1e-3, and that held-out images end the training.
+    let paperColours =
+        { paper with
+            ValidationImages = None
+            LatentSize = 32
+            Convolutions = Some { Channels = [ 64; 128; 256 ]; ScaleHidden = [ 64; 32 ] }
+            Schedule = LearningRateSchedule [| for halvings in 0..3 -> ScheduleStage(50, 1e-3 / 2. ** halvings) |]
+            Patience = Some 10
+            AnnealingEpochs = 20
+            Points = 100
+            FlowLength = 4 }
 
-    /// The settings of a preset.
-    let preset name =
+    /// Colour images in minutes.
+    let smallColours =
+        { paperColours with
+            TrainingImages = Some 10_000
+            Schedule = LearningRateSchedule(ScheduleStage(6, 1e-3), ScheduleStage(2, 3e-4))
+            Patience = None
+            AnnealingEpochs = 2
+            Points = 10
+            ImportanceSamples = 1000
+            Chains = 10
+            Distributions = 100
+            LocalSamples = 10
+            LocalStepSize = 1e-2
+            LocalSteps = 1500
+            FlowSteps = 1000 }
+
+    /// Every part of the experiment on colour images once, in seconds.
+    let smokeColours =
+        { smallColours with
+            TrainingImages = Some 500
+            Convolutions = Some { Channels = [ 4; 8; 16 ]; ScaleHidden = [ 8 ] }
+            LatentSize = 8
+            Schedule = LearningRateSchedule.Constant(4, 1e-3)
+            AnnealingEpochs = 1
+            Points = 4
+            ImportanceSamples = 200
+            Distributions = 50
+            LocalSteps = 300
+            FlowSteps = 200 }
+
+    let private find (presets: (string * SuboptimalitySettings) list) name =
         match List.tryFind (fun (known, _) -> known = name) presets with
         | Some(_, settings) -> settings
         | None ->
             let known = presets |> List.map fst |> String.concat ", "
             Cli.fail $"There is no preset '{name}'; use one of {known}."
+
+    /// The settings of a preset for fully connected models of binary images.
+    let preset name = find [ "smoke", smoke; "small", small; "paper", paper ] name
+
+    /// The settings of a preset for a data set: images of several channels have a convolutional model.
+    let presetFor dataset name =
+        if DataSets.ChannelsOf dataset = 1 then
+            preset name
+        else
+            find [ "smoke", smokeColours; "small", smallColours; "paper", paperColours ] name
+
+    /// Settings of which fully connected layers are about to be varied; those of a convolutional model are refused.
+    let dense settings =
+        if Option.isSome settings.Convolutions then
+            Cli.fail
+                "This experiment varies fully connected layers, and colour images have a convolutional model; name a data set of grey images with --dataset."
+
+        settings
 
     /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
     let datasets (session: Session) =
@@ -161,8 +240,13 @@ module Suboptimality =
            | Some 0 -> "none"
            | Some count -> string count)
           "latent size", string settings.LatentSize
-          "hidden layers of the decoder", layers settings.Hidden
-          "hidden layers of the encoder", layers settings.EncoderHidden
+          match settings.Convolutions with
+          | None ->
+              "hidden layers of the decoder", layers settings.Hidden
+              "hidden layers of the encoder", layers settings.EncoderHidden
+          | Some convolutions ->
+              "channels of the convolutions", layers convolutions.Channels
+              "hidden layers of the log-scales", layers convolutions.ScaleHidden
           "epochs",
           (if
                Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages)
@@ -171,15 +255,21 @@ module Suboptimality =
                $"{settings.Schedule.Epochs} (3^i schedule)"
            else
                schedule)
+          "early stopping",
+          (match settings.Patience with
+           | None -> "none"
+           | Some epochs -> $"after {epochs} epochs without improvement")
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
           "importance samples", string settings.ImportanceSamples
           "AIS chains", string settings.Chains
           "AIS distributions", string settings.Distributions
           "leapfrog steps", string settings.LeapfrogSteps
+          "AIS step size at the start", string settings.AisStepSize
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
           "local step size of flows", $"{settings.FlowStepSize}"
+          "steps of a flow", string settings.FlowLength
           "limit on local steps", string settings.LocalSteps
           "limit on local steps of flows", string settings.FlowSteps
           "further bounds",
@@ -189,15 +279,22 @@ module Suboptimality =
 
     /// What a table's header says of the settings: every one that differs from the paper's.
     let settingNotes (used: SuboptimalitySettings list) =
+        let published settings =
+            if Option.isSome settings.Convolutions then
+                "CIFAR-10", paperColours
+            else
+                "MNIST and Fashion-MNIST", paper
+
         let differences =
             [ for settings in used do
-                  for (name, own), (_, published) in List.zip (describe settings) (describe paper) do
+                  for (name, own), (_, published) in List.zip (describe settings) (describe (snd (published settings))) do
                       if own <> published then
                           $"differs from the paper: {name} {own} (paper: {published})" ]
             |> List.distinct
 
         if List.isEmpty differences then
-            [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
+            let data = used |> List.map (published >> fst) |> List.distinct |> String.concat " and "
+            [ $"Settings: those of the paper's experiments on {data}." ]
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
@@ -205,7 +302,8 @@ module Suboptimality =
         AisOptions(
             Chains = settings.Chains,
             Betas = AnnealingSchedule.Linear settings.Distributions,
-            LeapfrogSteps = settings.LeapfrogSteps
+            LeapfrogSteps = settings.LeapfrogSteps,
+            InitialStepSize = settings.AisStepSize
         )
 
     /// How AIS is run, for a table's header.
@@ -213,12 +311,32 @@ module Suboptimality =
         let options = aisOptions settings
         $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
-    /// The paper's parts: a dense Bernoulli decoder, a factorised Gaussian, an amortized encoder of the same layers.
+    /// A family by its name, a flow with as many steps as the settings say.
+    let family (settings: SuboptimalitySettings) name =
+        if name = "flow" then
+            AuxiliaryFlow.Choice(steps = settings.FlowLength)
+        else
+            Parts.family name
+
+    /// The paper's parts: a dense Bernoulli decoder or a convolutional one, a factorised Gaussian, an amortized encoder of the same layers.
     let parts (settings: SuboptimalitySettings) =
-        { Model =
-            DenseModel.Choice(settings.LatentSize, List.toArray settings.Hidden, Activation.Elu, OutputKind.Bernoulli)
-          Family = Parts.family "ffg"
-          Inference = Parts.inference settings.EncoderHidden "amortized" }
+        match settings.Convolutions with
+        | None ->
+            { Model =
+                DenseModel.Choice(
+                    settings.LatentSize,
+                    List.toArray settings.Hidden,
+                    Activation.Elu,
+                    OutputKind.Bernoulli
+                )
+              Family = Parts.family "ffg"
+              Inference = Parts.inference settings.EncoderHidden "amortized" }
+        | Some layers ->
+            let channels = List.toArray layers.Channels
+
+            { Model = ConvolutionalModel.Choice(settings.LatentSize, channels, List.toArray layers.ScaleHidden)
+              Family = Parts.family "ffg"
+              Inference = ConvolutionalEncoder.Choice channels }
 
     /// A training run as the paper's, with entropy annealing, of any parts.
     let trainSpecOf (parts: Parts) (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
@@ -234,19 +352,28 @@ module Suboptimality =
             Inference = parts.Inference,
             Schedule = settings.Schedule,
             Weights = Annealing.Entropy settings.AnnealingEpochs,
+            Patience = Option.toNullable settings.Patience,
+            KeepBest = settings.Patience.IsSome,
             Seed = seed
         )
 
     /// A training run of the paper.
     let trainSpec settings dataset seed = trainSpecOf (parts settings) settings dataset seed
 
-    /// The training runs of given parts on one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
+    /// The training runs of given parts on one data set, one a seed. Data that the settings' kind of model cannot explain are refused.
     let trainSpecs (session: Session) parts settings dataset =
         let specs = [ for seed in session.Seeds -> trainSpecOf parts settings dataset seed ]
 
-        if not (session.Data specs.Head.Data).Set.SuitsBernoulli then
+        let data = (session.Data specs.Head.Data).Set
+
+        match settings.Convolutions with
+        | None when not data.SuitsBernoulli ->
             Cli.fail
-                $"'{dataset}' holds numbers outside 0 to 1, which the paper's Bernoulli decoder cannot explain; scale them, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --model 200-200:gaussian)."
+                $"'{dataset}' holds numbers other than 0 and 1, which the paper's Bernoulli decoder cannot explain; scale them to 0 to 1, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --model 200-200:gaussian)."
+        | Some _ when not data.HasLevels ->
+            Cli.fail
+                $"'{dataset}' does not hold pixels of 256 levels, which the paper's decoder of colour images explains; name a data set of such images."
+        | _ -> ()
 
         specs
 
@@ -271,7 +398,7 @@ module Suboptimality =
               OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples)
               AnnealedBound(aisOptions settings)
               for name in settings.OtherFamilies do
-                  let family = Parts.family name
+                  let family = family settings name
                   OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
               yield! List.map snd settings.Bounds ]
 
@@ -383,7 +510,8 @@ module Suboptimality =
           "The published numbers are the paper's, of its training points."
           for description in specs |> List.map describeModel |> List.distinct do
               $"Model: {description}."
-          $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {aisNote settings.Head}."
+          for ais in settings |> List.map aisNote |> List.distinct do
+              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}."
           for version in
               [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
               version

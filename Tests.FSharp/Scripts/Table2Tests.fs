@@ -15,7 +15,8 @@ let ``an unknown preset is refused with the known ones`` () =
 
 [<Test>]
 let ``an unknown data set is refused with the known ones`` () =
-    table2 [ "--dataset"; "nope" ] |> refuses [ "'nope'"; "glyphs, mnist, binarized-mnist, fashion-mnist" ]
+    table2 [ "--dataset"; "nope" ]
+    |> refuses [ "'nope'"; "glyphs, shapes, mnist, binarized-mnist, fashion-mnist, cifar-10" ]
 
 [<Test>]
 let ``an unknown option is refused and help is pointed to`` () =
