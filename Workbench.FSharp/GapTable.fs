@@ -3,6 +3,8 @@ namespace GapLab.Workbench
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Distributions
+open GapLab.Experiments
+open GapLab.Specification
 
 /// A kind of model in a table of gaps.
 type GapVariant =
@@ -35,29 +37,46 @@ module GapTable =
     /// log p̂ as bits for each number of an image, for data of 256 levels.
     let private bitsRow = "log p̂ in bits/dim"
 
-    /// The rows of one model: names, and the cells of its splits. Several seeds are averaged. Data of 256 levels have `levels` numbers each.
+    /// The rows of one model: names, the cells of its splits, and the cell of the data simulated from it. Several seeds are averaged. Data of 256 levels
+    /// have `levels` numbers each.
     let private rows (variant: GapVariant) (levels: int option) (bySplit: Measurement list list) =
-        let row name (one: Measurement -> Cell) (value: Measurement -> float) =
-            name,
-            [ for ofSeeds in bySplit ->
-                  match ofSeeds with
-                  | [ single ] -> one single
-                  | several -> Averaged(Estimate.ofValues (List.map value several)) ]
+        let cell (one: 'T -> Cell) (value: 'T -> float) (ofSeeds: 'T list) =
+            match ofSeeds with
+            | [ single ] -> one single
+            | several -> Averaged(Estimate.ofValues (List.map value several))
+
+        let row name one value = name, List.map (cell one value) bySplit @ [ Missing ]
+
+        let estimated (bound: BoundEstimate) = Cell.Estimate(bound.Mean, bound.MonteCarloError)
 
         let bound name (estimate: Measurement -> BoundEstimate) =
-            row name (fun m -> Cell.Estimate((estimate m).Mean, (estimate m).MonteCarloError)) (fun m ->
-                (estimate m).Mean)
+            row name (estimate >> estimated) (fun m -> (estimate m).Mean)
 
         let gap name (gap: Gaps -> Gap) =
             row name (fun m -> Interval((gap m.Gaps).Value, (gap m.Gaps).Low, (gap m.Gaps).High)) (fun m ->
                 (gap m.Gaps).Value)
 
-        let text name (text: Measurement list -> string) = name, [ for ofSeeds in bySplit -> Text(text ofSeeds) ]
+        let text name (text: Measurement list -> string) =
+            name, [ for ofSeeds in bySplit -> Text(text ofSeeds) ] @ [ Missing ]
+
+        /// What the simulated data show, which is the same whatever the split.
+        let simulated name (others: Cell list) one value =
+            let brackets = bySplit.Head |> List.choose _.Bracket
+
+            name, others @ [ (if brackets.IsEmpty then Missing else cell one value brackets) ]
 
         [ bound "log p̂" _.Gaps.LogMarginal
           bound (optimum variant.Family) _.Optimal
           for i, family in List.indexed variant.Settings.OtherFamilies do
-              bound (optimum family) (fun m -> snd m.OtherOptima[i])
+              let other (m: Measurement) = let _, bound, _ = m.OtherOptima[i] in bound
+              let own (m: Measurement) = let _, _, bound = m.OtherOptima[i] in bound
+              let points = (other bySplit.Head.Head).Values.Length
+
+              if points = bySplit.Head.Head.Points then
+                  bound (optimum family) other
+              else
+                  bound $"{optimum family}, first {points}" other
+                  bound $"{optimum variant.Family}, first {points}" own
           bound "L[q]" _.Inferred
           gap "approximation gap" _.Approximation
           gap "amortization gap" _.Amortization
@@ -68,7 +87,12 @@ module GapTable =
               row bitsRow (bits >> Value) bits
           | None -> ()
           bound "IWAE of q*" _.OptimalIwae
-          bound "AIS" _.Ais
+          simulated "AIS" (snd (bound "AIS" _.Ais) |> List.take bySplit.Length) (_.Lower >> estimated) _.Lower.Mean
+          if variant.Settings.SimulatedPoints > 0 then
+              let none = [ for _ in bySplit -> Missing ]
+              simulated "AIS reversed" none (_.Upper >> estimated) _.Upper.Mean
+
+              simulated "AIS reversed - AIS" none _.Difference (fun bracket -> Array.average bracket.Differences)
           bound "IWAE of q" _.InferredIwae
           text "AIS acceptance" (fun ms ->
               let rates = ms |> Seq.collect _.AcceptanceRates
@@ -86,6 +110,63 @@ module GapTable =
 
         [ for split in [ "training points"; "test points" ] ->
               models |> Chart.barBy "nats" split "case" |> Chart.WithTitle split |> Chart.WithYTitle "nats" ]
+
+    /// What a table's reader must know: what the numbers mean, the models, where they come from, and how the settings differ from the paper's.
+    let private notes
+        (session: Session)
+        (settings: SuboptimalitySettings list)
+        (specs: TrainSpec list)
+        (measurements: Measurement list)
+        =
+        let describeModel (spec: TrainSpec) =
+            match session.Store.FindArtifact spec with
+            | null -> "a model that is no longer stored"
+            | artifact -> artifact.Description
+
+        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
+        let provenance = measurements |> List.collect _.Provenance
+        let level = 100. * measurements.Head.Gaps.Level
+        let seeds = session.Seeds |> List.map string |> String.concat ", "
+        let several = session.Seeds.Length > 1
+        let numbers values = values |> List.distinct |> List.map string |> String.concat " or "
+        let points = settings |> List.map _.Points |> numbers
+        let simulated = settings |> List.map _.SimulatedPoints |> List.filter ((<) 0)
+
+        let searchesFlows =
+            [ for spec in specs -> spec.Family :> Component
+              for used in settings do
+                  for name in used.OtherFamilies -> Suboptimality.family used name ]
+            |> List.exists Parts.hasNetworks
+
+        [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
+          if searchesFlows then
+              $"Where q* is searched among flows, which takes long, the first {settings |> List.map _.FlowPoints |> numbers} of them are evaluated. A flow's q* starts at the trained networks where the model was trained with flows, and at fresh ones elsewhere."
+          if not simulated.IsEmpty then
+              $"Simulated points: {numbers simulated} datapoints that the model itself makes. On them AIS with frozen steps is a certified lower bound on log p(x) and reverse AIS an upper one (BDMC): their difference bounds the error of AIS on such data, and says nothing of data that the model explains badly."
+          (if several then
+               $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
+           else
+               $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points.")
+          "q is the encoder's posterior, q* the best of a family for each point, in the gaps that of the family the model was trained with. log p̂ is the larger of the averages of IWAE (of that q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
+          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side. Local steps: mean, and how many points met the stopping rule."
+          "The published numbers are the paper's, of its training points."
+          if settings |> List.exists _.Convolutions.IsSome then
+              "Bits/dim: nats divided by the numbers of an image and log 2; uniform pixels have 8. The values published for CIFAR-10 amount to 7.00. They are of all 50,000 training images, and the paper's code has pixels of two levels instead of 256: what was measured is not certain, and no agreement with them is claimed."
+          for description in specs |> List.map describeModel |> List.distinct do
+              $"Model: {description}."
+          for ais in settings |> List.map Suboptimality.aisNote |> List.distinct do
+              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}."
+          for version in
+              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
+              version
+          for loaded in data do
+              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
+
+              for file in loaded.Set.Files do
+                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
+          if measurements |> List.exists _.IsStale then
+              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+        @ Suboptimality.settingNotes settings
 
     /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
     let report
@@ -120,7 +201,7 @@ module GapTable =
                       for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
 
         let notes =
-            Suboptimality.notes
+            notes
                 session
                 [ for _, variant, _ in models -> variant.Settings ]
                 [ for _, _, specs in models do
@@ -129,7 +210,7 @@ module GapTable =
 
         let frame =
             Frame.ofRows
-                [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
+                [ "data"; "model"; "nats"; "training points"; "test points"; "simulated points"; "published" ]
                 [ for (dataset, variant, specs), own in List.zip models measured do
                       let data = (session.Data specs.Head.Data).Set
                       let levels = if data.HasLevels then Some data.PixelCount else None
@@ -142,7 +223,10 @@ module GapTable =
 
                       for name, cells in rows variant levels own do
                           let paper =
-                              match List.tryFind (fst >> (=) name) published with
+                              // A row of the first points only has the published number of all of them beside it.
+                              let isFirst row = row <> optimum variant.Family && name.StartsWith $"{row}, first"
+
+                              match List.tryFind (fun (row, _) -> row = name || isFirst row) published with
                               | Some(_, value) -> Value value
                               | None -> Missing
 
@@ -159,6 +243,8 @@ module GapTable =
               "nats"
               "training points"
               "test points"
+              if models |> List.exists (fun (_, variant, _) -> variant.Settings.SimulatedPoints > 0) then
+                  "simulated points"
               "published" ]
 
         { Title =
@@ -191,6 +277,6 @@ module GapTable =
             commandLine,
             summary,
             fun session ->
-                let variants dataset = variants (Suboptimality.presetFor dataset session.Preset)
+                let variants dataset = variants (Suboptimality.settingsFor session dataset)
                 session.Show(report session title variants (Suboptimality.datasets session))
         )

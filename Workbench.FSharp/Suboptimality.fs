@@ -12,33 +12,6 @@ open GapLab.Optimization
 open GapLab.Specification
 open GapLab.Tensors
 
-/// What is measured of one model on one set of datapoints, in nats.
-type Measurement =
-    {
-        Points: int
-        /// L[q] and its importance-weighted bound.
-        Inferred: BoundEstimate
-        InferredIwae: BoundEstimate
-        /// L[q*] and its importance-weighted bound, for the family that the model was trained with.
-        Optimal: BoundEstimate
-        OptimalIwae: BoundEstimate
-        /// L[q*] for the other families of the settings.
-        OtherOptima: (string * BoundEstimate) list
-        Ais: BoundEstimate
-        /// The further bounds of the settings.
-        Others: (string * BoundEstimate) list
-        AcceptanceRates: float array
-        Gaps: Gaps
-        LocalSteps: int array
-        LocallyConverged: int
-        /// Reasons not to trust the bounds on log p(x), as sentences that name the datapoints; none if none were found.
-        Findings: string list
-        /// Where the numbers come from, one for each measure.
-        Provenance: Provenance list
-        /// Whether another revision of the code gave some of the numbers.
-        IsStale: bool
-    }
-
 /// The paper's training runs, and the measurement of inference gaps.
 module Suboptimality =
     /// The paper's settings for MNIST and Fashion-MNIST.
@@ -53,11 +26,14 @@ module Suboptimality =
           Patience = None
           AnnealingEpochs = 400
           Points = 1000
+          FlowPoints = 100
+          SimulatedPoints = 100
           ImportanceSamples = 5000
           Chains = 100
           Distributions = 500
+          AisSchedule = AisSchedule.Linear
+          AisStart = AisStart.Prior
           LeapfrogSteps = 10
-          AisStepSize = AisOptions().InitialStepSize
           LocalSamples = 100
           LocalStepSize = 1e-3
           FlowStepSize = 1e-3
@@ -74,6 +50,8 @@ module Suboptimality =
             Schedule = LearningRateSchedule.Constant(20, 1e-3)
             AnnealingEpochs = 2
             Points = 50
+            FlowPoints = 10
+            SimulatedPoints = 20
             Chains = 20
             Distributions = 200
             LocalSamples = 20
@@ -87,6 +65,8 @@ module Suboptimality =
             Schedule = LearningRateSchedule.Constant(10, 1e-3)
             AnnealingEpochs = 1
             Points = 10
+            FlowPoints = 5
+            SimulatedPoints = 10
             ImportanceSamples = 1000
             Chains = 10
             Distributions = 100
@@ -114,9 +94,11 @@ module Suboptimality =
             Patience = None
             AnnealingEpochs = 2
             Points = 10
+            FlowPoints = 5
+            SimulatedPoints = 5
             ImportanceSamples = 1000
-            Chains = 10
-            Distributions = 100
+            Chains = 5
+            Distributions = 200
             LocalSamples = 10
             // Of 3e-3, 1e-2 and 3e-2 the one that reaches L[q*] first; see docs/decisions.md.
             LocalStepSize = 3e-2
@@ -130,9 +112,9 @@ module Suboptimality =
             Convolutions = Some { Channels = [ 4; 8; 16 ]; ScaleHidden = [ 8 ] }
             LatentSize = 8
             Schedule = LearningRateSchedule.Constant(4, 1e-3)
-            AnnealingEpochs = 1
             Points = 4
-            ImportanceSamples = 200
+            FlowPoints = 2
+            SimulatedPoints = 2
             Distributions = 50
             LocalSteps = 300
             FlowSteps = 200 }
@@ -161,6 +143,19 @@ module Suboptimality =
                 "This experiment varies fully connected layers, and colour images have a convolutional model; name a data set of grey images with --dataset."
 
         settings
+
+    /// Settings with what else the command line says of AIS.
+    let private adapted (session: Session) usual =
+        { usual with
+            AisSchedule = session.AisSchedule usual.AisSchedule
+            AisStart = session.AisStart usual.AisStart
+            SimulatedPoints = session.Simulated usual.SimulatedPoints }
+
+    /// The settings of the command line for fully connected models.
+    let settings (session: Session) = adapted session (preset session.Preset)
+
+    /// The settings of the command line for the model of a data set.
+    let settingsFor (session: Session) dataset = adapted session (presetFor dataset session.Preset)
 
     /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
     let datasets (session: Session) =
@@ -208,11 +203,14 @@ module Suboptimality =
            | Some epochs -> $"after {epochs} epochs without improvement")
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
+          "evaluated points where q* is searched among flows", string settings.FlowPoints
+          "datapoints simulated for BDMC", string settings.SimulatedPoints
           "importance samples", string settings.ImportanceSamples
           "AIS chains", string settings.Chains
           "AIS distributions", string settings.Distributions
+          "schedule of AIS", (string settings.AisSchedule).ToLowerInvariant()
+          "start of AIS", (string settings.AisStart).ToLowerInvariant()
           "leapfrog steps", string settings.LeapfrogSteps
-          "AIS step size at the start", string settings.AisStepSize
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
           "local step size of flows", $"{settings.FlowStepSize}"
@@ -245,18 +243,25 @@ module Suboptimality =
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
-    let private aisOptions (settings: SuboptimalitySettings) =
+    let private aisOptions steps (settings: SuboptimalitySettings) =
         AisOptions(
+            StepSizes = steps,
             Chains = settings.Chains,
-            Betas = AnnealingSchedule.Linear settings.Distributions,
+            Betas =
+                (match settings.AisSchedule with
+                 | AisSchedule.Linear -> AnnealingSchedule.Linear settings.Distributions
+                 | AisSchedule.Sigmoid -> AnnealingSchedule.Sigmoid settings.Distributions),
             LeapfrogSteps = settings.LeapfrogSteps,
-            InitialStepSize = settings.AisStepSize
+            Start =
+                match settings.AisStart with
+                | AisStart.Prior -> AnnealingStart.Prior
+                | AisStart.Posterior -> AnnealingStart.Posterior
         )
 
     /// How AIS is run, for a table's header.
     let aisNote settings =
-        let options = aisOptions settings
-        $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
+        let options = aisOptions StepSizeMode.Adaptive settings
+        $"{(string settings.AisSchedule).ToLowerInvariant()} schedule from the {(string settings.AisStart).ToLowerInvariant()}, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
     /// A family by its name, a flow with as many steps as the settings say.
     let family (settings: SuboptimalitySettings) name =
@@ -317,7 +322,6 @@ module Suboptimality =
     let trainSpecs (session: Session) parts settings dataset =
         let specs = [ for seed in session.Seeds -> trainSpecOf parts settings dataset seed ]
         let data = (session.Data specs.Head.Data).Set
-
         if settings.Convolutions.IsNone then
             requireBinary data
         elif not data.HasLevels then
@@ -340,25 +344,35 @@ module Suboptimality =
             MaximumSteps = steps
         )
 
-    /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families and the further bounds, in this order.
-    let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
-        let measures: Measure list =
-            [ InferredBounds settings.ImportanceSamples
-              OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples)
-              AnnealedBound(aisOptions settings)
-              for name in settings.OtherFamilies do
-                  let family = family settings name
-                  OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
-              yield! List.map snd settings.Bounds ]
+    /// How many points of a split are evaluated where q* is searched in a family.
+    let points (settings: SuboptimalitySettings) (family: Component) =
+        if Parts.hasNetworks family then
+            min settings.Points settings.FlowPoints
+        else
+            settings.Points
 
-        [ for measure in measures ->
-              EvaluationSpec(
-                  Artifact = artifact,
-                  Measure = measure,
-                  Split = split,
-                  Points = settings.Points,
-                  Seed = artifact.Seed
-              ) ]
+    /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families, the further bounds, and both bounds on simulated data if there are any,
+    /// in this order.
+    let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
+        let evaluation split points (measure: Measure) =
+            EvaluationSpec(Artifact = artifact, Measure = measure, Split = split, Points = points, Seed = artifact.Seed)
+
+        let own = points settings artifact.Family
+        let best family = OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
+
+        [ evaluation split own (InferredBounds settings.ImportanceSamples)
+          evaluation split own (OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples))
+          evaluation split own (AnnealedBound(aisOptions StepSizeMode.Adaptive settings))
+          for family in List.map (family settings) settings.OtherFamilies do
+              evaluation split (min own (points settings family)) (best family)
+          for _, measure in settings.Bounds do
+              evaluation split own measure
+          // Simulated data know no split: the training points, which every data set has, lend their number only. Steps that adapt to the chains would not certify the bounds.
+          if settings.SimulatedPoints > 0 then
+              evaluation
+                  DataSplit.Train
+                  settings.SimulatedPoints
+                  (BidirectionalBound(aisOptions StepSizeMode.Frozen settings)) ]
 
     /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
     let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
@@ -379,10 +393,14 @@ module Suboptimality =
     let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
         | inferred :: optimal :: ais :: others ->
-            let optima, bounds = List.splitAt settings.OtherFamilies.Length others
+            let optima, others = List.splitAt settings.OtherFamilies.Length others
+            let bounds, bracket = List.splitAt settings.Bounds.Length others
+            let best = optimal.Bound "elbo"
 
             let optima =
-                List.map2 (fun name (cell: MeasuredCell) -> name, cell.Bound "elbo") settings.OtherFamilies optima
+                [ for name, cell in List.zip settings.OtherFamilies optima do
+                      let bound = cell.Bound "elbo"
+                      name, bound, best.At bound.Datapoints.Span ]
 
             let others =
                 List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds bounds
@@ -392,19 +410,20 @@ module Suboptimality =
             { Points = ais.Datapoints.Length
               Inferred = inferred.Bound "elbo"
               InferredIwae = inferred.Bound "iwae"
-              Optimal = optimal.Bound "elbo"
+              Optimal = best
               OptimalIwae = bounds[0]
               OtherOptima = optima
               Ais = bounds[1]
               Others = others
               AcceptanceRates = ais.Values "acceptance"
-              Gaps =
-                Gaps.Compute(
-                    bounds,
-                    optimal.Bound "elbo",
-                    inferred.Bound "elbo",
-                    RandomStream(seed, RandomPurpose.Bootstrap)
-                )
+              Bracket =
+                bracket
+                |> List.tryHead
+                |> Option.map (fun cell ->
+                    { Lower = cell.Bound "lower"
+                      Upper = cell.Bound "upper"
+                      Differences = cell.Values "difference" })
+              Gaps = Gaps.Compute(bounds, best, inferred.Bound "elbo", RandomStream(seed, RandomPurpose.Bootstrap))
               LocalSteps = optimal.Values "steps" |> Array.map int
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
               Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
@@ -414,14 +433,14 @@ module Suboptimality =
 
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
-        for settings, artifact, split in wanted do
-            let available = (session.Data artifact.Data).[split].Count
-
-            if settings.Points > available then
-                Cli.fail
-                    $"'{artifact.Data.Name}' has {available} {split.ToString().ToLowerInvariant()} points, but {settings.Points} are to be evaluated; use a preset with fewer."
-
         let evaluations = [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
+
+        for evaluation in List.concat evaluations do
+            let available = (session.Data evaluation.Artifact.Data).[evaluation.Split].Count
+
+            if evaluation.Points > available then
+                Cli.fail
+                    $"'{evaluation.Artifact.Data.Name}' has {available} {evaluation.Split.ToString().ToLowerInvariant()} points, but {evaluation.Points} are to be evaluated; use a preset with fewer."
 
         let mutable cells = session.Evaluate(List.concat evaluations)
 
@@ -429,46 +448,3 @@ module Suboptimality =
               let mine, rest = List.splitAt own.Length cells
               cells <- rest
               ofCells settings artifact.Seed mine ]
-
-    /// What a table's reader must know: what the numbers mean, the models, where they come from, and how the settings differ from the paper's.
-    let notes
-        (session: Session)
-        (settings: SuboptimalitySettings list)
-        (specs: TrainSpec list)
-        (measurements: Measurement list)
-        =
-        let describeModel (spec: TrainSpec) =
-            match session.Store.FindArtifact spec with
-            | null -> "a model that is no longer stored"
-            | artifact -> artifact.Description
-
-        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
-        let provenance = measurements |> List.collect _.Provenance
-        let level = 100. * measurements.Head.Gaps.Level
-        let seeds = session.Seeds |> List.map string |> String.concat ", "
-        let several = session.Seeds.Length > 1
-        let points = settings |> List.map (fun s -> string s.Points) |> List.distinct |> String.concat " or "
-
-        [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
-          (if several then
-               $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
-           else
-               $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points.")
-          "q is the encoder's posterior, q* the best of a family for each point, in the gaps that of the family the model was trained with. log p̂ is the larger of the averages of IWAE (of that q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
-          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side. Local steps: mean, and how many points met the stopping rule."
-          "The published numbers are the paper's, of its training points."
-          for description in specs |> List.map describeModel |> List.distinct do
-              $"Model: {description}."
-          for ais in settings |> List.map aisNote |> List.distinct do
-              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}."
-          for version in
-              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
-              version
-          for loaded in data do
-              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
-
-              for file in loaded.Set.Files do
-                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
-          if measurements |> List.exists _.IsStale then
-              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
-        @ settingNotes settings

@@ -33,13 +33,19 @@ type SuboptimalitySettings =
         AnnealingEpochs: int
         /// Evaluated datapoints of each split.
         Points: int
+        /// The same where q* is searched in a family with networks, which takes long: the first of them.
+        FlowPoints: int
+        /// Datapoints simulated from the model, on which AIS is held between two bounds; 0 for none.
+        SimulatedPoints: int
         /// Samples for L[q] and the importance-weighted bound.
         ImportanceSamples: int
         Chains: int
         Distributions: int
+        /// How the inverse temperatures of AIS are spaced.
+        AisSchedule: AisSchedule
+        /// Where the path of AIS starts.
+        AisStart: AisStart
         LeapfrogSteps: int
-        /// The step size that AIS starts from.
-        AisStepSize: float
         LocalSamples: int
         /// The step size of the search for q* in families without networks.
         LocalStepSize: float
