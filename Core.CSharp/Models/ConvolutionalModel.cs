@@ -13,7 +13,8 @@ namespace GapLab.Models;
 /// </summary>
 /// <remarks>
 /// Activations are ELU: after the linear layer, after each batch normalisation, and in the second network; the last convolution ends in a sigmoid. Pixels are interleaved: x [B, side · side ·
-/// channels] with channels innermost.
+/// channels] with channels innermost. The log-scales are v = c tanh(a / c) of the second network's outputs a, so that |v| &lt; c: without a bound a single z far out makes a scale so small
+/// that the likelihood of an image overflows, which happens within the first steps of training.
 /// </remarks>
 public sealed class ConvolutionalModel : GenerativeModel
 {
@@ -26,6 +27,7 @@ public sealed class ConvolutionalModel : GenerativeModel
     private readonly BatchNorm[] _norms;
     private readonly Mlp _scaleHidden;
     private readonly Linear _logScale;
+    private readonly double _logScaleBound;
 
     /// <summary>A decoder with freshly initialised weights.</summary>
     /// <param name="device">Where it computes.</param>
@@ -35,16 +37,21 @@ public sealed class ConvolutionalModel : GenerativeModel
     /// <param name="side">Rows and columns of the images.</param>
     /// <param name="imageChannels">Numbers a pixel.</param>
     /// <param name="stream">The source of the initial weights.</param>
+    /// <param name="logScaleBound">c, positive; a scale of e^-7 is a quarter of a level, one of e^7 makes all levels alike.</param>
     /// <exception cref="ShapeException">The images are too small for so many convolutions.</exception>
+    /// <exception cref="GapLabException">The bound is not positive.</exception>
     public ConvolutionalModel(
-        Device device, int latentSize, IReadOnlyList<int> channels, IReadOnlyList<int> scaleHidden, int side, int imageChannels, RandomStream stream)
+        Device device, int latentSize, IReadOnlyList<int> channels, IReadOnlyList<int> scaleHidden, int side, int imageChannels, RandomStream stream, double logScaleBound = 7)
         : base(new ParameterSet(device))
     {
         if (channels.Count == 0)
             throw new ShapeException("ConvolutionalModel: a decoder needs one transposed convolution at least.");
+        if (!(logScaleBound > 0))
+            throw new GapLabException($"ConvolutionalModel: the bound of the log-scales must be positive, not {logScaleBound}.");
         LatentSizes = [latentSize];
         _side = side;
         _imageChannels = imageChannels;
+        _logScaleBound = logScaleBound;
         int[] sides = ImageStack.Sides(side, channels.Count);
         _smallestSide = sides[^1];
         _deepest = channels[^1];
@@ -63,7 +70,7 @@ public sealed class ConvolutionalModel : GenerativeModel
         }
         _scaleHidden = new Mlp(Parameters, "scale", latentSize, scaleHidden, Activation.Elu, stream);
         _logScale = new Linear(Parameters, "scale.output", _scaleHidden.Outputs, imageChannels, Activation.Identity, stream);
-        Name = $"{latentSize}-{string.Join('-', channels.Reverse())}-{imageChannels} channels of {string.Join('-', sides.Reverse())} pixels a side, log-scales {string.Join('-', [latentSize, .. scaleHidden, imageChannels])}, Elu DiscretizedLogistic";
+        Name = $"{latentSize}-{string.Join('-', channels.Reverse())}-{imageChannels} channels of {string.Join('-', sides.Reverse())} pixels a side, log-scales {string.Join('-', [latentSize, .. scaleHidden, imageChannels])} within ±{logScaleBound}, Elu DiscretizedLogistic";
     }
 
     /// <summary>The choice of such a decoder, for the specification of an experiment; the side of the images follows from the data.</summary>
@@ -71,11 +78,13 @@ public sealed class ConvolutionalModel : GenerativeModel
     /// <param name="channels">Channels of the images between, from the largest to the smallest.</param>
     /// <param name="scaleHidden">The hidden layers of the network of the log-scales.</param>
     /// <param name="imageChannels">Numbers a pixel.</param>
+    /// <param name="logScaleBound">c, the bound of the log-scales.</param>
     /// <exception cref="ShapeException">When it is built for data that are no square images.</exception>
-    public static Component<ModelContext, GenerativeModel> Choice(int latentSize, IReadOnlyList<int> channels, IReadOnlyList<int> scaleHidden, int imageChannels = 3) => new(
-        "convolutional", revision: 1, new { latentSize, channels, scaleHidden, imageChannels },
+    public static Component<ModelContext, GenerativeModel> Choice(
+        int latentSize, IReadOnlyList<int> channels, IReadOnlyList<int> scaleHidden, int imageChannels = 3, double logScaleBound = 7) => new(
+        "convolutional", revision: 1, new { latentSize, channels, scaleHidden, imageChannels, logScaleBound },
         context => new ConvolutionalModel(
-            context.Device, latentSize, channels, scaleHidden, ImageStack.SideOf("ConvolutionalModel", context.DataSize, imageChannels), imageChannels, context.Stream));
+            context.Device, latentSize, channels, scaleHidden, ImageStack.SideOf("ConvolutionalModel", context.DataSize, imageChannels), imageChannels, context.Stream, logScaleBound));
 
     /// <inheritdoc/>
     public override string Name { get; }
@@ -98,7 +107,7 @@ public sealed class ConvolutionalModel : GenerativeModel
                 images = _norms[i].Forward(Parameters, images, IsTraining).Elu();
         }
         int dataSize = _side * _side * _imageChannels;
-        Tensor logScale = _logScale.Forward(Parameters, _scaleHidden.Forward(Parameters, z[0]));
+        Tensor logScale = (_logScale.Forward(Parameters, _scaleHidden.Forward(Parameters, z[0])) / _logScaleBound).Tanh() * _logScaleBound;
         return new DiscretizedLogistic(images.Reshape(rows[0], rows[1], dataSize), DiscretizedLogistic.OverPixels(logScale, dataSize));
     }
 }

@@ -240,10 +240,30 @@ let ``importance sampling, AIS and local optimisation of a datapoint do not depe
     equal before (bitsOf vae.Parameters)
 
 [<Test>]
+let ``the likelihood and its gradients are finite for z however far out`` () =
+    let vae = small cpu
+    let bias = parameter vae "scale.output.bias"
+    let x = observe cpu (levels 1 200 5UL)
+
+    for outputs in [ 1e3; -1e3 ] do
+        bias.Assign(Tensor.Filled(cpu, bias.Shape, outputs))
+
+        for size in [ 1.0; 1e2; 1e4 ] do
+            use scope = MemoryScope.Enter()
+            let z = Tensor.Create(cpu, Shape(1, 2, 3), [| for i in 0..5 -> size * cos (float i) |])
+            let logLikelihood = vae.Model.LogLikelihood(x, Latents z)
+            holds $"log p at {size}" (logLikelihood.ToArray() |> Array.forall (fun l -> Double.IsFinite l && l < 0.0))
+            let gradient = (Gradient.Of(logLikelihood.Sum(), z)).ToArray()
+            holds $"its gradient at {size}" (Array.forall Double.IsFinite gradient)
+
+[<Test>]
 let ``images that do not fit are refused`` () =
     let refuses words (make: unit -> unit) = throws<ShapeException> words make
     refuses [ "5x5"; "2 convolutions" ] (fun () -> vaeOf cpu 2 [| 2; 2 |] [||] 5 3 |> ignore)
     refuses [ "one transposed convolution" ] (fun () -> vaeOf cpu 2 [||] [||] 8 3 |> ignore)
+
+    throws<GapLabException> [ "bound"; "0" ] (fun () ->
+        ConvolutionalModel(cpu, 2, [| 2 |], [||], 8, 3, stream 1UL, 0.0) |> ignore)
 
     let context = ModelContext(cpu, 784, stream 1UL)
 

@@ -58,8 +58,7 @@ let ``colour images have settings of their own, of which the paper's have no dif
 let ``the settings of colour images reach the training run and the measures`` () =
     let settings =
         { Suboptimality.paperColours with
-            OtherFamilies = [ "flow" ]
-            AisStepSize = 0.03 }
+            OtherFamilies = [ "flow" ] }
 
     let spec = Suboptimality.trainSpec settings "shapes" 1UL
     equal (true, System.Nullable 10) (spec.KeepBest, spec.Patience)
@@ -73,7 +72,6 @@ let ``the settings of colour images reach the training run and the measures`` ()
               evaluation.ToJson().ToJsonString() ]
 
     holds "the flow's length" (measures[3].Contains "\"steps\":4")
-    holds "the step size of AIS" (measures[2].Contains "\"initialStepSize\":0.03")
 
 [<Test>]
 let ``an unknown preset is refused`` () =
