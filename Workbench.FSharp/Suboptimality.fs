@@ -322,6 +322,7 @@ module Suboptimality =
     let trainSpecs (session: Session) parts settings dataset =
         let specs = [ for seed in session.Seeds -> trainSpecOf parts settings dataset seed ]
         let data = (session.Data specs.Head.Data).Set
+
         if settings.Convolutions.IsNone then
             requireBinary data
         elif not data.HasLevels then

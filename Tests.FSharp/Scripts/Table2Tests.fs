@@ -113,8 +113,7 @@ let ``colour images are measured with a convolutional model, in bits, too`` () =
     withFolder (fun folder ->
         let file = Path.Combine(folder, "table.csv")
 
-        let outcome =
-            table2 [ "--dataset"; "shapes"; "--results"; Path.Combine(folder, "results"); "--out"; file ]
+        let outcome = table2 [ "--dataset"; "shapes"; "--results"; Path.Combine(folder, "results"); "--out"; file ]
 
         Assert.That(outcome.ExitCode, Is.EqualTo 0, outcome.Error)
         Assert.That(outcome.Output, Does.Contain "DiscretizedLogistic")

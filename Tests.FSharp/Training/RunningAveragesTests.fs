@@ -46,7 +46,11 @@ let ``training moves the averages towards the batches' statistics, and the optim
     let vae = newVae ()
     let before = averages vae
     let saved = List<Checkpoint>()
-    let outcome = vae |> train true (Checkpointing(TimeSpan.Zero, (fun checkpoint -> saved.Add checkpoint))) CancellationToken.None
+
+    let outcome =
+        vae
+        |> train true (Checkpointing(TimeSpan.Zero, (fun checkpoint -> saved.Add checkpoint))) CancellationToken.None
+
     equal 6 before.Length
 
     for (name, first), (_, last) in List.zip before (averages vae) do

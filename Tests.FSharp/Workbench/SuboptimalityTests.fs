@@ -56,9 +56,7 @@ let ``colour images have settings of their own, of which the paper's have no dif
 
 [<Test>]
 let ``the settings of colour images reach the training run and the measures`` () =
-    let settings =
-        { Suboptimality.paperColours with
-            OtherFamilies = [ "flow" ] }
+    let settings = { Suboptimality.paperColours with OtherFamilies = [ "flow" ] }
 
     let spec = Suboptimality.trainSpec settings "shapes" 1UL
     equal (true, System.Nullable 10) (spec.KeepBest, spec.Patience)
@@ -68,8 +66,7 @@ let ``the settings of colour images reach the training run and the measures`` ()
         holds part (json.Contains part)
 
     let measures =
-        [ for evaluation in Suboptimality.evaluations settings spec DataSplit.Test ->
-              evaluation.ToJson().ToJsonString() ]
+        [ for evaluation in Suboptimality.evaluations settings spec DataSplit.Test -> evaluation.ToJson().ToJsonString() ]
 
     holds "the flow's length" (measures[3].Contains "\"steps\":4")
 
