@@ -2,6 +2,7 @@ namespace GapLab.Workbench
 
 open GapLab.Bounds
 open GapLab.Data
+open GapLab.Experiments
 
 /// A kind of model in a table of gaps.
 type GapVariant =
@@ -18,6 +19,9 @@ type GapVariant =
 /// The tables of the paper: data sets x kinds of models, obtained beside published.
 module GapTable =
     let private gapRows = [ "approximation gap"; "amortization gap"; "inference gap" ]
+
+    /// The points that a table shows, in the order of its columns.
+    let splits = [ DataSplit.Train; DataSplit.Test ]
 
     /// L[q*] of a family, as tables call it.
     let optimum (family: string) =
@@ -78,52 +82,42 @@ module GapTable =
         [ for split in [ "training points"; "test points" ] ->
               models |> Chart.barBy "nats" split "case" |> Chart.WithTitle split |> Chart.WithYTitle "nats" ]
 
-    /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
-    let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =
-        let splits = [ DataSplit.Train; DataSplit.Test ]
-
-        let models =
-            [ for dataset in datasets do
-                  for variant in variants do
-                      let parts =
-                          { Suboptimality.parts variant.Settings with
-                              Family = Parts.family variant.Family }
-
-                      dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
-
-        let measured =
-            Suboptimality.measure
-                session
-                [ for _, variant, specs in models do
-                      for split in splits do
-                          for spec in specs -> variant.Settings, spec, split ]
-            |> List.chunkBySize session.Seeds.Length
-            |> List.chunkBySize splits.Length
+    /// The table of what was measured: of each kind of model on each data set its training runs, one a seed, and what was measured of them, at training points
+    /// and at test points. Remarks go before the other notes.
+    let table
+        (session: Session)
+        (title: string)
+        (remarks: string list)
+        (models: (string * GapVariant * TrainSpec list * Measurement list list) list)
+        : Report =
+        let datasets = models |> List.map (fun (dataset, _, _, _) -> dataset) |> List.distinct
+        let variants = models |> List.map (fun (_, variant, _, _) -> variant) |> List.distinctBy _.Name
 
         let findings =
-            [ for (dataset, variant, _), own in List.zip models measured do
-                  for measurement in List.concat own do
+            [ for dataset, variant, _, measured in models do
+                  for measurement in List.concat measured do
                       for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
 
         let notes =
             Suboptimality.notes
                 session
                 (variants |> List.map _.Settings)
-                [ for _, _, specs in models do
+                [ for _, _, specs, _ in models do
                       yield! specs ]
-                (measured |> List.concat |> List.concat)
+                [ for _, _, _, measured in models do
+                      yield! List.concat measured ]
 
         let frame =
             Frame.ofRows
                 [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
-                [ for (dataset, variant, _), own in List.zip models measured do
+                [ for dataset, variant, _, measured in models do
                       let published =
                           variant.Published
                           |> List.tryFind (fst >> (=) dataset)
                           |> Option.map snd
                           |> Option.defaultValue []
 
-                      for name, cells in rows variant own do
+                      for name, cells in rows variant measured do
                           let paper =
                               match List.tryFind (fst >> (=) name) published with
                               | Some(_, value) -> Value value
@@ -147,9 +141,30 @@ module GapTable =
             + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
             + (if variants.Length = 1 then $", {variants.Head.Name}" else "")
             + ", in nats"
-          Notes = findings @ notes
+          Notes = findings @ remarks @ notes
           Frame = Frame.sliceCols shown frame
           Charts = charts frame }
+
+    /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
+    let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =
+        let models =
+            [ for dataset in datasets do
+                  for variant in variants do
+                      let parts =
+                          { Suboptimality.parts variant.Settings with
+                              Family = Parts.family variant.Family }
+
+                      dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
+
+        Suboptimality.measure
+            session
+            [ for _, variant, specs in models do
+                  for split in splits do
+                      for spec in specs -> variant.Settings, spec, split ]
+        |> List.chunkBySize session.Seeds.Length
+        |> List.chunkBySize splits.Length
+        |> List.map2 (fun (dataset, variant, specs) measured -> dataset, variant, specs, measured) models
+        |> table session title []
 
     /// The kinds of models of a table whose rows are log p̂, L[Flow*], L[FFG*], L[q] and the three gaps, as published for FFG and Flow.
     let ffgAndFlow

@@ -68,7 +68,7 @@ public sealed partial class ResultStore
     internal string CheckpointPath(ArtifactSpec spec) => Path.Combine(FolderOf(spec), CheckpointFile);
 
     /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null. One that does not fit the model is set aside like a damaged one.</summary>
-    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(ArtifactSpec spec, Vae vae)
+    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(TrainSpec spec, Vae vae, TrainingRule rule)
     {
         string path = CheckpointPath(spec);
         if (!File.Exists(path))
@@ -78,7 +78,7 @@ public sealed partial class ResultStore
             SafetensorsFile file = StoredTensors.Read(path);
             _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
             var checkpoint = Checkpoint.From(file);
-            checkpoint.Require(vae);
+            checkpoint.Require(vae, rule.Trained(vae));
             return (checkpoint, seconds);
         }
         catch (DataException e)

@@ -43,6 +43,9 @@ public sealed record TrainSpec : ArtifactSpec
     /// <summary>A trained model from which parameters of the same names are taken as the initial ones; null for none.</summary>
     public ArtifactSpec? Parent { get; init; }
 
+    /// <summary>Which of its parameters a parent hands down.</summary>
+    public Inheritance Inherits { get; init; }
+
     /// <inheritdoc/>
     public override IReadOnlyList<ArtifactSpec> Dependencies => Parent is null ? [] : [Parent];
 
@@ -81,5 +84,8 @@ public sealed record TrainSpec : ArtifactSpec
         }).ToJson();
         if (Parent is not null)
             json["parent"] = Parent.ToJson();
+        // A choice that is not made leaves no trace, as there once was no other.
+        if (Inherits != Inheritance.All)
+            json["inherits"] = CanonicalJson.From(Inherits);
     }
 }

@@ -36,13 +36,14 @@ public sealed class Trainer(TrainerOptions options)
         Action<EpochReport>? onEpoch = null, Action<double>? onStep = null, Checkpointing? checkpointing = null, CancellationToken cancellation = default)
     {
         RequireSense(train, validation);
-        var adam = new Adam(vae.Parameters, options.Adam);
+        IReadOnlyList<int> trained = options.Rule.Trained(vae);
+        var adam = new Adam(trained.Select(i => vae.Parameters[i]), options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
         var shuffling = new RandomStream(options.Seed, RandomPurpose.Shuffling);
         var scores = validation is null
             ? null
             : new ValidationCurve(validation, options.ValidationPoints, options.ValidationSamples, new RandomStream(options.Seed, RandomPurpose.Evaluation));
-        var gradients = new Tensor[vae.Parameters.Count];
+        var gradients = new Tensor[trained.Count];
         var order = new int[train.Count];
         int epochs = options.Schedule.Epochs, batches = (train.Count + options.BatchSize - 1) / options.BatchSize;
 
@@ -52,7 +53,7 @@ public sealed class Trainer(TrainerOptions options)
         SafetensorsEntry[] best = [];
         if (checkpointing?.Resume is { } resumed)
         {
-            best = resumed.Restore(vae, adam);
+            best = resumed.Restore(vae, trained, adam);
             (epoch, batch, sum, _, bestEpoch, IReadOnlyList<EpochReport> reports) = resumed.Position;
             curve.AddRange(reports);
         }
@@ -63,7 +64,7 @@ public sealed class Trainer(TrainerOptions options)
                 return;
             // A checkpoint from which no step can succeed would take the place of a good one.
             RequireFinite(vae, epoch, batches * epoch + batch);
-            checkpointing.Save(Checkpoint.Capture(vae, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+            checkpointing.Save(Checkpoint.Capture(vae, trained, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
         }
 
         var sinceCheckpoint = Stopwatch.StartNew();
