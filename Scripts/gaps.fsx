@@ -9,7 +9,8 @@
 open GapLab.Workbench
 
 let sweep (session: Session) =
-    let settings = Suboptimality.preset session.Preset
+    // Bounds on simulated data are one more measurement of every row; they are asked for by --simulated.
+    let settings = { Suboptimality.settings session with SimulatedPoints = session.Simulated 0 }
 
     [ for name, spec in Sweep.models session settings do
           for samples in session.Samples settings.ImportanceSamples do
@@ -27,6 +28,6 @@ exit (
         fsi.CommandLineArgs,
         "Inference gaps of any data set, decoder, family and inference method, as a frame.",
         (fun session -> session.Show(GapSweep.report session (sweep session))),
-        Uses = Sweep.modelOptions @ Cli.measuring @ [ "samples"; "steps"; "iterations" ]
+        Uses = Sweep.modelOptions @ Cli.annealing @ Cli.measuring @ [ "samples"; "steps"; "iterations" ]
     )
 )

@@ -32,7 +32,7 @@ exit (
         fsi.CommandLineArgs,
         "Inference gaps of linear encoders with a factorised Gaussian and with a flow, for one decoder.",
         fun session ->
-            let settings = Suboptimality.preset session.Preset
+            let settings = Suboptimality.settings session
             let title = "Table 4: inference gaps of linear encoders"
             session.Show(FrozenDecoder.report session title settings encoders (Suboptimality.datasets session))
     )

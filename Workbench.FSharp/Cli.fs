@@ -14,6 +14,20 @@ type Recompute =
     /// All that the script shows; trained models are kept.
     | All
 
+/// How the inverse temperatures of AIS are spaced between 0 and 1.
+[<RequireQualifiedAccess>]
+type AisSchedule =
+    | Linear
+    /// Densely at both ends.
+    | Sigmoid
+
+/// Where the path of AIS starts.
+[<RequireQualifiedAccess>]
+type AisStart =
+    | Prior
+    /// At the encoder's q.
+    | Posterior
+
 /// The options that every experiment script understands.
 [<RequireQualifiedAccess>]
 type CommandLine =
@@ -23,6 +37,9 @@ type CommandLine =
     | [<Unique>] Samples of numbers: string
     | [<Unique>] Steps of numbers: string
     | [<Unique>] Iterations of numbers: string
+    | [<Unique>] Ais_Schedule of AisSchedule
+    | [<Unique>] Ais_Start of AisStart
+    | [<Unique>] Simulated of points: int
     | [<Unique>] Model of names: string
     | [<Unique>] Family of names: string
     | [<Unique>] Method of names: string
@@ -49,6 +66,11 @@ type CommandLine =
             | CommandLine.Samples _ -> "numbers of importance samples, to sweep: 50,500,5000"
             | CommandLine.Steps _ -> "numbers of AIS distributions, to sweep: 100,500"
             | CommandLine.Iterations _ -> "limits on the steps of local optimisation, to sweep: 100,1000,10000"
+            | CommandLine.Ais_Schedule _ ->
+                "how the inverse temperatures of AIS are spaced (default linear); sigmoid is dense at both ends"
+            | CommandLine.Ais_Start _ -> "where the path of AIS starts: at the prior (default) or at the encoder's q"
+            | CommandLine.Simulated _ ->
+                "how many datapoints to simulate from each model, on which AIS and reverse AIS bound log p(x) from both sides; 0 for none"
             | CommandLine.Model _ ->
                 "decoders, to sweep: the sizes of the hidden layers, such as 200-200, or 'linear'; with ':gaussian' for Gaussian instead of Bernoulli outputs"
             | CommandLine.Family _ -> "families of approximate posteriors, to sweep: ffg"
@@ -107,9 +129,14 @@ module Cli =
     /// The options of measurements, by name: how they are made and remade.
     let measuring = [ "recompute"; "estimate"; "jobs" ]
 
-    /// The options that not every script understands, by name: what is measured, and `measuring`.
+    /// The options of annealed importance sampling, by name.
+    let annealing = [ "ais-schedule"; "ais-start"; "simulated" ]
+
+    /// The options that not every script understands, by name: what is measured, `annealing`, and `measuring`.
     let private subjects =
-        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ] @ measuring
+        [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ]
+        @ annealing
+        @ measuring
 
     let private isUnderstood uses name = not (List.contains name subjects) || List.contains name uses
 

@@ -36,15 +36,16 @@ module FrozenDecoder =
             Seed = decoder.Seed
         )
 
-    /// What is measured of an encoder. AIS from the prior sees the decoder alone: what it gives for the run that trained the decoder holds for every encoder.
+    /// What is measured of an encoder. AIS from the prior, and BDMC, see the decoder alone: what they give for the run that trained it holds for every encoder.
     let private evaluations settings (decoder: TrainSpec) spec split =
         [ for evaluation in Suboptimality.evaluations settings spec split ->
               match evaluation.Measure with
-              | :? AnnealedBound as ais ->
+              | :? AnnealedBound
+              | :? BidirectionalBound when settings.AisStart = AisStart.Prior ->
                   EvaluationSpec(
                       Artifact = decoder,
-                      Measure = ais,
-                      Split = split,
+                      Measure = evaluation.Measure,
+                      Split = evaluation.Split,
                       Points = evaluation.Points,
                       Seed = evaluation.Seed
                   )
@@ -56,9 +57,10 @@ module FrozenDecoder =
         let bounds split seed =
             let ofEncoders = [ for encoder in measured -> encoder |> List.item split |> List.item seed ]
 
-            [| yield! List.map _.OptimalIwae ofEncoders
-               ofEncoders.Head.Ais
-               yield! List.map snd ofEncoders.Head.Others |]
+            [| for m in ofEncoders do
+                   m.OptimalIwae
+                   m.Ais
+                   yield! List.map snd m.Others |]
 
         let gaps split seed (m: Measurement) =
             let resampling = RandomStream(seeds[seed], RandomPurpose.Bootstrap)
@@ -81,6 +83,10 @@ module FrozenDecoder =
         (encoders: NewEncoder list)
         (datasets: string list)
         : Report =
+        // One log p̂ for all encoders needs the same points for all.
+        let points = encoders |> List.map (fun encoder -> Suboptimality.points settings encoder.Family) |> List.min
+        let settings = { settings with Points = points }
+
         let models =
             [ for dataset in datasets do
                   let decoders = Suboptimality.trainSpecs session (Suboptimality.parts settings) settings dataset

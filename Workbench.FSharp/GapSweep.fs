@@ -8,11 +8,21 @@ module GapSweep =
     /// The columns that are always measured, in nats.
     let private values = [ "log p̂"; "L[q*]"; "L[q]"; "approximation gap"; "amortization gap"; "inference gap" ]
 
+    let private bracket = "BDMC difference"
+
+    let private hasBracket (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
+        wanted |> List.exists (fun (_, settings, _) -> settings.SimulatedPoints > 0)
+
     /// The names of the further bounds.
-    let private others (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
+    let private bounds (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
         [ for _, settings, _ in wanted do
               yield! List.map fst settings.Bounds ]
         |> List.distinct
+
+    let private others wanted =
+        [ if hasBracket wanted then
+              bracket
+          yield! bounds wanted ]
 
     let private measureAll (session: Session) (wanted: ('Key * SuboptimalitySettings * TrainSpec) list) =
         Suboptimality.measure session [ for _, settings, spec in wanted -> settings, spec, DataSplit.Test ]
@@ -27,7 +37,9 @@ module GapSweep =
                   yield "approximation gap" => [ for m in measured -> m.Gaps.Approximation ]
                   yield "amortization gap" => [ for m in measured -> m.Gaps.Amortization ]
                   yield "inference gap" => [ for m in measured -> m.Gaps.Inference ]
-                  for name in others wanted do
+                  if hasBracket wanted then
+                      yield bracket => [ for m in measured -> m.Bracket |> Option.map _.Difference ]
+                  for name in bounds wanted do
                       yield
                           name => [ for m in measured -> m.Others |> List.tryFind (fst >> (=) name) |> Option.map snd ] ])
 

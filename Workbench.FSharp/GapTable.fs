@@ -35,35 +35,56 @@ module GapTable =
 
         $"L[{name}*]"
 
-    /// The rows of one model: names, and the cells of its splits. Several seeds are averaged.
+    /// The rows of one model: names, the cells of its splits, and the cell of the data simulated from it. Several seeds are averaged.
     let private rows (variant: GapVariant) (bySplit: Measurement list list) =
-        let row name (one: Measurement -> Cell) (value: Measurement -> float) =
-            name,
-            [ for ofSeeds in bySplit ->
-                  match ofSeeds with
-                  | [ single ] -> one single
-                  | several -> Averaged(Estimate.ofValues (List.map value several)) ]
+        let cell (one: 'T -> Cell) (value: 'T -> float) (ofSeeds: 'T list) =
+            match ofSeeds with
+            | [ single ] -> one single
+            | several -> Averaged(Estimate.ofValues (List.map value several))
+
+        let row name one value = name, List.map (cell one value) bySplit @ [ Missing ]
+
+        let estimated (bound: BoundEstimate) = Cell.Estimate(bound.Mean, bound.MonteCarloError)
 
         let bound name (estimate: Measurement -> BoundEstimate) =
-            row name (fun m -> Cell.Estimate((estimate m).Mean, (estimate m).MonteCarloError)) (fun m ->
-                (estimate m).Mean)
+            row name (estimate >> estimated) (fun m -> (estimate m).Mean)
 
         let gap name (gap: Gaps -> Gap) =
             row name (fun m -> Interval((gap m.Gaps).Value, (gap m.Gaps).Low, (gap m.Gaps).High)) (fun m ->
                 (gap m.Gaps).Value)
 
-        let text name (text: Measurement list -> string) = name, [ for ofSeeds in bySplit -> Text(text ofSeeds) ]
+        let text name (text: Measurement list -> string) =
+            name, [ for ofSeeds in bySplit -> Text(text ofSeeds) ] @ [ Missing ]
+
+        /// What the simulated data show, which is the same whatever the split.
+        let simulated name (others: Cell list) one value =
+            let brackets = bySplit.Head |> List.choose _.Bracket
+
+            name, others @ [ (if brackets.IsEmpty then Missing else cell one value brackets) ]
 
         [ bound "log p̂" _.Gaps.LogMarginal
           bound (optimum variant.Family) _.Optimal
           for i, family in List.indexed variant.Settings.OtherFamilies do
-              bound (optimum family) (fun m -> snd m.OtherOptima[i])
+              let other (m: Measurement) = let _, bound, _ = m.OtherOptima[i] in bound
+              let own (m: Measurement) = let _, _, bound = m.OtherOptima[i] in bound
+              let points = (other bySplit.Head.Head).Values.Length
+
+              if points = bySplit.Head.Head.Points then
+                  bound (optimum family) other
+              else
+                  bound $"{optimum family}, first {points}" other
+                  bound $"{optimum variant.Family}, first {points}" own
           bound "L[q]" _.Inferred
           gap "approximation gap" _.Approximation
           gap "amortization gap" _.Amortization
           gap "inference gap" _.Inference
           bound "IWAE of q*" _.OptimalIwae
-          bound "AIS" _.Ais
+          simulated "AIS" (snd (bound "AIS" _.Ais) |> List.take bySplit.Length) (_.Lower >> estimated) _.Lower.Mean
+          if variant.Settings.SimulatedPoints > 0 then
+              let none = [ for _ in bySplit -> Missing ]
+              simulated "AIS reversed" none (_.Upper >> estimated) _.Upper.Mean
+
+              simulated "AIS reversed - AIS" none _.Difference (fun bracket -> Array.average bracket.Differences)
           bound "IWAE of q" _.InferredIwae
           text "AIS acceptance" (fun ms ->
               let rates = ms |> Seq.collect _.AcceptanceRates
@@ -109,7 +130,7 @@ module GapTable =
 
         let frame =
             Frame.ofRows
-                [ "data"; "model"; "nats"; "training points"; "test points"; "published" ]
+                [ "data"; "model"; "nats"; "training points"; "test points"; "simulated points"; "published" ]
                 [ for dataset, variant, _, measured in models do
                       let published =
                           variant.Published
@@ -119,7 +140,10 @@ module GapTable =
 
                       for name, cells in rows variant measured do
                           let paper =
-                              match List.tryFind (fst >> (=) name) published with
+                              // A row of the first points only has the published number of all of them beside it.
+                              let isFirst row = row <> optimum variant.Family && name.StartsWith $"{row}, first"
+
+                              match List.tryFind (fun (row, _) -> row = name || isFirst row) published with
                               | Some(_, value) -> Value value
                               | None -> Missing
 
@@ -134,6 +158,8 @@ module GapTable =
               "nats"
               "training points"
               "test points"
+              if variants |> List.exists (fun variant -> variant.Settings.SimulatedPoints > 0) then
+                  "simulated points"
               "published" ]
 
         { Title =
@@ -187,6 +213,6 @@ module GapTable =
             commandLine,
             summary,
             fun session ->
-                let settings = Suboptimality.preset session.Preset
+                let settings = Suboptimality.settings session
                 session.Show(report session title (variants settings) (Suboptimality.datasets session))
         )

@@ -126,6 +126,18 @@ type Session
     /// Limits on the steps of local optimisation to sweep, or a default.
     member _.Iterations(usual: int) = Session.Axis("iterations", options.TryGetResult CommandLine.Iterations, usual)
 
+    /// How the inverse temperatures of AIS are spaced, or a default.
+    member _.AisSchedule(usual: AisSchedule) = options.GetResult(CommandLine.Ais_Schedule, usual)
+
+    /// Where the path of AIS starts, or a default.
+    member _.AisStart(usual: AisStart) = options.GetResult(CommandLine.Ais_Start, usual)
+
+    /// How many datapoints to simulate from a model, or a default.
+    member _.Simulated(usual: int) =
+        match options.GetResult(CommandLine.Simulated, usual) with
+        | points when points >= 0 -> points
+        | points -> Cli.fail $"--simulated takes a number of datapoints, 0 or more, not {points}."
+
     /// Names of decoders to sweep, or a default; see `Parts.model`.
     member _.Models(usual: string) = Session.Names(options.TryGetResult CommandLine.Model, usual)
 
@@ -207,32 +219,36 @@ type Session
 
     /// Runs a script: parses its command line, hands over a session, and turns errors into one sentence and an exit code: 0, 1 for errors, 130 and 143
     /// after Ctrl-C and SIGTERM. `Formats` are the endings of files that --out may name; those of tables unless told. `Uses` names the options that the
-    /// script understands beside those that all do: dataset, preset, seed and those of measurements unless it says otherwise.
+    /// script understands beside those that all do: dataset, preset, seed and those of AIS and of measurements unless it says otherwise.
     static member Run
         (commandLine: string array, summary: string, main: Session -> unit, ?Uses: string list, ?Formats: string list)
         : int =
         use interruption = new Interruption()
         Workers.watchParent interruption
 
-        Cli.run commandLine summary (defaultArg Uses ([ "dataset"; "preset"; "seed" ] @ Cli.measuring)) (fun options ->
-            let session = Session(commandLine, options, defaultArg Formats Report.formats, interruption)
+        Cli.run
+            commandLine
+            summary
+            (defaultArg Uses ([ "dataset"; "preset"; "seed" ] @ Cli.annealing @ Cli.measuring))
+            (fun options ->
+                let session = Session(commandLine, options, defaultArg Formats Report.formats, interruption)
 
-            try
                 try
-                    main session
-                    session.Finish()
-                with :? OperationCanceledException when interruption.ExitCode <> 0 ->
+                    try
+                        main session
+                        session.Finish()
+                    with :? OperationCanceledException when interruption.ExitCode <> 0 ->
+                        session.Stop()
+
+                        if not Workers.isWorker then
+                            eprintfn
+                                "Stopped. What has been computed is kept in '%s'; the same command goes on from there."
+                                session.Store.Folder
+
+                        raise (ScriptEnd interruption.ExitCode)
+                finally
                     session.Stop()
-
-                    if not Workers.isWorker then
-                        eprintfn
-                            "Stopped. What has been computed is kept in '%s'; the same command goes on from there."
-                            session.Store.Folder
-
-                    raise (ScriptEnd interruption.ExitCode)
-            finally
-                session.Stop()
-                session.EndTrace())
+                    session.EndTrace())
 
     member private _.Finish() = helpers |> Option.iter _.Finish()
 

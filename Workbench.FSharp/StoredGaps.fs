@@ -25,7 +25,7 @@ module StoredGaps =
         let seed = SpecText.number "seed" cells.Head.Spec |> Option.defaultValue 1UL
 
         try
-            Ok(Suboptimality.ofCells Suboptimality.paper seed cells)
+            Ok(Suboptimality.ofCells { Suboptimality.paper with SimulatedPoints = 0 } seed cells)
         with :? GapLabException as e ->
             Error e.Message
 

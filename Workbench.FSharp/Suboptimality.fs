@@ -28,10 +28,18 @@ type SuboptimalitySettings =
         AnnealingEpochs: int
         /// Evaluated datapoints of each split.
         Points: int
+        /// The same where q* is searched in a family with networks, which takes long: the first of them.
+        FlowPoints: int
+        /// Datapoints simulated from the model, on which AIS is held between two bounds; 0 for none.
+        SimulatedPoints: int
         /// Samples for L[q] and the importance-weighted bound.
         ImportanceSamples: int
         Chains: int
         Distributions: int
+        /// How the inverse temperatures of AIS are spaced.
+        AisSchedule: AisSchedule
+        /// Where the path of AIS starts.
+        AisStart: AisStart
         LeapfrogSteps: int
         LocalSamples: int
         /// The step size of the search for q* in families without networks.
@@ -48,6 +56,18 @@ type SuboptimalitySettings =
         Bounds: (string * Measure) list
     }
 
+/// AIS on datapoints that the model made itself, where reverse AIS bounds log p(x) from above: bidirectional Monte Carlo.
+type Bracket =
+    {
+        Lower: BoundEstimate
+        Upper: BoundEstimate
+        /// Upper - lower of every datapoint.
+        Differences: float array
+    }
+
+    /// Upper - lower on average, with the standard error over datapoints.
+    member bracket.Difference = Averaged(Estimate.ofValues bracket.Differences)
+
 /// What is measured of one model on one set of datapoints, in nats.
 type Measurement =
     {
@@ -58,12 +78,14 @@ type Measurement =
         /// L[q*] and its importance-weighted bound, for the family that the model was trained with.
         Optimal: BoundEstimate
         OptimalIwae: BoundEstimate
-        /// L[q*] for the other families of the settings.
-        OtherOptima: (string * BoundEstimate) list
+        /// L[q*] for the other families of the settings, each beside that of the model's own family at the same points, which may be fewer.
+        OtherOptima: (string * BoundEstimate * BoundEstimate) list
         Ais: BoundEstimate
         /// The further bounds of the settings.
         Others: (string * BoundEstimate) list
         AcceptanceRates: float array
+        /// AIS on data simulated from the model.
+        Bracket: Bracket option
         Gaps: Gaps
         LocalSteps: int array
         LocallyConverged: int
@@ -87,9 +109,13 @@ module Suboptimality =
           Schedule = LearningRateSchedule.Burda()
           AnnealingEpochs = 400
           Points = 1000
+          FlowPoints = 100
+          SimulatedPoints = 100
           ImportanceSamples = 5000
           Chains = 100
           Distributions = 500
+          AisSchedule = AisSchedule.Linear
+          AisStart = AisStart.Prior
           LeapfrogSteps = 10
           LocalSamples = 100
           LocalStepSize = 1e-3
@@ -106,6 +132,8 @@ module Suboptimality =
             Schedule = LearningRateSchedule.Constant(20, 1e-3)
             AnnealingEpochs = 2
             Points = 50
+            FlowPoints = 20
+            SimulatedPoints = 20
             Chains = 20
             Distributions = 200
             LocalSamples = 20
@@ -119,6 +147,8 @@ module Suboptimality =
             Schedule = LearningRateSchedule.Constant(10, 1e-3)
             AnnealingEpochs = 1
             Points = 10
+            FlowPoints = 5
+            SimulatedPoints = 10
             ImportanceSamples = 1000
             Chains = 10
             Distributions = 100
@@ -135,6 +165,15 @@ module Suboptimality =
         | None ->
             let known = presets |> List.map fst |> String.concat ", "
             Cli.fail $"There is no preset '{name}'; use one of {known}."
+
+    /// The settings of the command line's preset, with what else it says of AIS.
+    let settings (session: Session) =
+        let usual = preset session.Preset
+
+        { usual with
+            AisSchedule = session.AisSchedule usual.AisSchedule
+            AisStart = session.AisStart usual.AisStart
+            SimulatedPoints = session.Simulated usual.SimulatedPoints }
 
     /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
     let datasets (session: Session) =
@@ -173,9 +212,13 @@ module Suboptimality =
                schedule)
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
+          "evaluated points where q* is searched among flows", string settings.FlowPoints
+          "datapoints simulated for BDMC", string settings.SimulatedPoints
           "importance samples", string settings.ImportanceSamples
           "AIS chains", string settings.Chains
           "AIS distributions", string settings.Distributions
+          "schedule of AIS", (string settings.AisSchedule).ToLowerInvariant()
+          "start of AIS", (string settings.AisStart).ToLowerInvariant()
           "leapfrog steps", string settings.LeapfrogSteps
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
@@ -201,17 +244,25 @@ module Suboptimality =
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
-    let private aisOptions (settings: SuboptimalitySettings) =
+    let private aisOptions steps (settings: SuboptimalitySettings) =
         AisOptions(
+            StepSizes = steps,
             Chains = settings.Chains,
-            Betas = AnnealingSchedule.Linear settings.Distributions,
-            LeapfrogSteps = settings.LeapfrogSteps
+            Betas =
+                (match settings.AisSchedule with
+                 | AisSchedule.Linear -> AnnealingSchedule.Linear settings.Distributions
+                 | AisSchedule.Sigmoid -> AnnealingSchedule.Sigmoid settings.Distributions),
+            LeapfrogSteps = settings.LeapfrogSteps,
+            Start =
+                match settings.AisStart with
+                | AisStart.Prior -> AnnealingStart.Prior
+                | AisStart.Posterior -> AnnealingStart.Posterior
         )
 
     /// How AIS is run, for a table's header.
     let aisNote settings =
-        let options = aisOptions settings
-        $"linear schedule, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
+        let options = aisOptions StepSizeMode.Adaptive settings
+        $"{(string settings.AisSchedule).ToLowerInvariant()} schedule from the {(string settings.AisStart).ToLowerInvariant()}, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
     /// The paper's parts: a dense Bernoulli decoder, a factorised Gaussian, an amortized encoder of the same layers.
     let parts (settings: SuboptimalitySettings) =
@@ -264,25 +315,35 @@ module Suboptimality =
             MaximumSteps = steps
         )
 
-    /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families and the further bounds, in this order.
-    let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
-        let measures: Measure list =
-            [ InferredBounds settings.ImportanceSamples
-              OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples)
-              AnnealedBound(aisOptions settings)
-              for name in settings.OtherFamilies do
-                  let family = Parts.family name
-                  OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
-              yield! List.map snd settings.Bounds ]
+    /// How many points of a split are evaluated where q* is searched in a family.
+    let points (settings: SuboptimalitySettings) (family: Component) =
+        if Parts.hasNetworks family then
+            min settings.Points settings.FlowPoints
+        else
+            settings.Points
 
-        [ for measure in measures ->
-              EvaluationSpec(
-                  Artifact = artifact,
-                  Measure = measure,
-                  Split = split,
-                  Points = settings.Points,
-                  Seed = artifact.Seed
-              ) ]
+    /// What is measured to get the gaps: L[q], L[q*], AIS, L[q*] of the other families, the further bounds, and both bounds on simulated data if there are any,
+    /// in this order.
+    let evaluations (settings: SuboptimalitySettings) (artifact: ArtifactSpec) (split: DataSplit) =
+        let evaluation split points (measure: Measure) =
+            EvaluationSpec(Artifact = artifact, Measure = measure, Split = split, Points = points, Seed = artifact.Seed)
+
+        let own = points settings artifact.Family
+        let best family = OptimalBounds(localOptions settings family, settings.ImportanceSamples, family)
+
+        [ evaluation split own (InferredBounds settings.ImportanceSamples)
+          evaluation split own (OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples))
+          evaluation split own (AnnealedBound(aisOptions StepSizeMode.Adaptive settings))
+          for family in List.map Parts.family settings.OtherFamilies do
+              evaluation split (min own (points settings family)) (best family)
+          for _, measure in settings.Bounds do
+              evaluation split own measure
+          // Simulated data know no split: the test points lend their number only. Steps that adapt to the chains would not certify the bounds.
+          if settings.SimulatedPoints > 0 then
+              evaluation
+                  DataSplit.Test
+                  settings.SimulatedPoints
+                  (BidirectionalBound(aisOptions StepSizeMode.Frozen settings)) ]
 
     /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
     let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
@@ -303,10 +364,14 @@ module Suboptimality =
     let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
         match cells with
         | inferred :: optimal :: ais :: others ->
-            let optima, bounds = List.splitAt settings.OtherFamilies.Length others
+            let optima, others = List.splitAt settings.OtherFamilies.Length others
+            let bounds, bracket = List.splitAt settings.Bounds.Length others
+            let best = optimal.Bound "elbo"
 
             let optima =
-                List.map2 (fun name (cell: MeasuredCell) -> name, cell.Bound "elbo") settings.OtherFamilies optima
+                [ for name, cell in List.zip settings.OtherFamilies optima do
+                      let bound = cell.Bound "elbo"
+                      name, bound, best.At bound.Datapoints.Span ]
 
             let others =
                 List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds bounds
@@ -316,19 +381,20 @@ module Suboptimality =
             { Points = ais.Datapoints.Length
               Inferred = inferred.Bound "elbo"
               InferredIwae = inferred.Bound "iwae"
-              Optimal = optimal.Bound "elbo"
+              Optimal = best
               OptimalIwae = bounds[0]
               OtherOptima = optima
               Ais = bounds[1]
               Others = others
               AcceptanceRates = ais.Values "acceptance"
-              Gaps =
-                Gaps.Compute(
-                    bounds,
-                    optimal.Bound "elbo",
-                    inferred.Bound "elbo",
-                    RandomStream(seed, RandomPurpose.Bootstrap)
-                )
+              Bracket =
+                bracket
+                |> List.tryHead
+                |> Option.map (fun cell ->
+                    { Lower = cell.Bound "lower"
+                      Upper = cell.Bound "upper"
+                      Differences = cell.Values "difference" })
+              Gaps = Gaps.Compute(bounds, best, inferred.Bound "elbo", RandomStream(seed, RandomPurpose.Bootstrap))
               LocalSteps = optimal.Values "steps" |> Array.map int
               LocallyConverged = optimal.Values "converged" |> Array.sumBy int
               Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
@@ -338,14 +404,14 @@ module Suboptimality =
 
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
-        for settings, artifact, split in wanted do
-            let available = (session.Data artifact.Data).[split].Count
-
-            if settings.Points > available then
-                Cli.fail
-                    $"'{artifact.Data.Name}' has {available} {split.ToString().ToLowerInvariant()} points, but {settings.Points} are to be evaluated; use a preset with fewer."
-
         let evaluations = [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
+
+        for evaluation in List.concat evaluations do
+            let available = (session.Data evaluation.Artifact.Data).[evaluation.Split].Count
+
+            if evaluation.Points > available then
+                Cli.fail
+                    $"'{evaluation.Artifact.Data.Name}' has {available} {evaluation.Split.ToString().ToLowerInvariant()} points, but {evaluation.Points} are to be evaluated; use a preset with fewer."
 
         let mutable cells = session.Evaluate(List.concat evaluations)
 
@@ -371,9 +437,21 @@ module Suboptimality =
         let level = 100. * measurements.Head.Gaps.Level
         let seeds = session.Seeds |> List.map string |> String.concat ", "
         let several = session.Seeds.Length > 1
-        let points = settings |> List.map (fun s -> string s.Points) |> List.distinct |> String.concat " or "
+        let numbers values = values |> List.distinct |> List.map string |> String.concat " or "
+        let points = settings |> List.map _.Points |> numbers
+        let simulated = settings |> List.map _.SimulatedPoints |> List.filter ((<) 0)
+
+        let searchesFlows =
+            [ for spec in specs -> spec.Family :> Component
+              for used in settings do
+                  for name in used.OtherFamilies -> Parts.family name ]
+            |> List.exists Parts.hasNetworks
 
         [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
+          if searchesFlows then
+              $"Where q* is searched among flows, which takes long, the first {settings |> List.map _.FlowPoints |> numbers} of them are evaluated. A flow's q* starts at the trained networks where the model was trained with flows, and at fresh ones elsewhere."
+          if not simulated.IsEmpty then
+              $"Simulated points: {numbers simulated} datapoints that the model itself makes. On them AIS with frozen steps is a certified lower bound on log p(x) and reverse AIS an upper one (BDMC): their difference bounds the error of AIS on such data, and says nothing of data that the model explains badly."
           (if several then
                $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
            else

@@ -21,13 +21,10 @@ public sealed class AnnealedBound(AisOptions options) : Measure(new Component("a
     public override string Title => _ais.Name;
 
     /// <inheritdoc/>
-    public override (Measure Probe, double Factor) CheapPart
+    public override (Measure Probe, double Factor) CheapPart(Vae vae)
     {
-        get
-        {
-            (AisOptions probe, double factor) = CheapPartOf(options);
-            return factor == 1 ? (this, 1) : (new AnnealedBound(probe), factor);
-        }
+        (AisOptions probe, double factor) = CheapPartOf(options);
+        return factor == 1 ? (this, 1) : (new AnnealedBound(probe), factor);
     }
 
     /// <inheritdoc/>

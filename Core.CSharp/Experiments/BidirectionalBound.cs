@@ -20,13 +20,10 @@ public sealed class BidirectionalBound(AisOptions options) : Measure(new Compone
     public override string Title => $"{_bdmc.Name} on simulated data, {(_bdmc.IsCertified ? "certified" : "not certified")}";
 
     /// <inheritdoc/>
-    public override (Measure Probe, double Factor) CheapPart
+    public override (Measure Probe, double Factor) CheapPart(Vae vae)
     {
-        get
-        {
-            (AisOptions probe, double factor) = AnnealedBound.CheapPartOf(options);
-            return factor == 1 ? (this, 1) : (new BidirectionalBound(probe), factor);
-        }
+        (AisOptions probe, double factor) = AnnealedBound.CheapPartOf(options);
+        return factor == 1 ? (this, 1) : (new BidirectionalBound(probe), factor);
     }
 
     /// <inheritdoc/>

@@ -26,18 +26,17 @@ public sealed class CostEstimator(Runner runner, Device device)
         var estimates = new List<CostEstimate>();
         // Equal work is timed once: a sweep over seeds has many.
         var trainingRates = new Dictionary<string, double>();
-        var measureRates = new Dictionary<string, double>();
+        var measureRates = new Dictionary<string, (double SecondsPerPoint, string Assumption)>();
         foreach (RunTask task in RunTask.Plan([.. evaluations.Where(spec => runner.Find(spec) is null)], [], runner.Store))
         {
             cancellation.ThrowIfCancellationRequested();
             string kind = WithoutSeed(task.Artifact);
             if (task.Evaluation is { } evaluation)
             {
-                (Measure probe, double factor) = evaluation.Measure.CheapPart;
                 string measure = evaluation.Measure.Identity.ToJson().ToJsonString();
-                if (!measureRates.TryGetValue(kind + measure, out double rate))
-                    measureRates[kind + measure] = rate = factor * SecondsPerPoint(evaluation, probe, cancellation);
-                estimates.Add(new CostEstimate(task.Title, rate * evaluation.Points, evaluation.Measure is OptimalBounds ? $"for {OptimalBounds.AssumedSteps} steps a datapoint" : ""));
+                if (!measureRates.TryGetValue(kind + measure, out (double SecondsPerPoint, string Assumption) rate))
+                    measureRates[kind + measure] = rate = RateOf(evaluation, cancellation);
+                estimates.Add(new CostEstimate(task.Title, rate.SecondsPerPoint * evaluation.Points, rate.Assumption));
             }
             else if (task.Artifact is TrainSpec training)
             {
@@ -96,7 +95,7 @@ public sealed class CostEstimator(Runner runner, Device device)
         return perEpoch;
     }
 
-    private double SecondsPerPoint(EvaluationSpec spec, Measure probe, CancellationToken cancellation)
+    private (double SecondsPerPoint, string Assumption) RateOf(EvaluationSpec spec, CancellationToken cancellation)
     {
         LoadedData data = runner.Data(spec.Artifact.Data);
         Vae vae = runner.Store.FindArtifact(spec.Artifact) is null ? spec.Artifact.Build(device, data.DataSize) : runner.Load(spec.Artifact, cancellation);
@@ -104,7 +103,8 @@ public sealed class CostEstimator(Runner runner, Device device)
         int points = Math.Min(spec.Points, 2 * WorkerPool.AvailableThreads);
         using var scope = MemoryScope.Enter(record: false);
         Observations x = source.Subset(points);
-        return Seconds(() => probe.Run(vae, x, spec.Seed, null, cancellation)) / points;
+        (Measure probe, double factor) = spec.Measure.CheapPart(vae);
+        return (factor * Seconds(() => probe.Run(vae, x, spec.Seed, null, cancellation)) / points, spec.Measure.Assumption(vae));
     }
 
     /// <summary>The time of the second run: the first one compiles.</summary>

@@ -17,7 +17,7 @@ public sealed class InferredBounds(int samples = 5000) : Measure(new Component("
     public override string Title => $"L[q] and IWAE-{samples}";
 
     /// <inheritdoc/>
-    public override (Measure Probe, double Factor) CheapPart =>
+    public override (Measure Probe, double Factor) CheapPart(Vae vae) =>
         samples > ProbeSamples ? (new InferredBounds(ProbeSamples), (double)samples / ProbeSamples) : (this, 1);
 
     /// <inheritdoc/>

@@ -23,7 +23,12 @@ public abstract class Measure(Component identity)
     /// <summary>
     /// A measure that costs a known part of this one for each datapoint and nothing else does, with the factor between them: for estimates of time.
     /// </summary>
-    public virtual (Measure Probe, double Factor) CheapPart => (this, 1);
+    /// <param name="vae">The model that is to be measured.</param>
+    public virtual (Measure Probe, double Factor) CheapPart(Vae vae) => (this, 1);
+
+    /// <summary>What an estimate of time takes for granted, such as "for 8000 steps a datapoint"; empty for nothing.</summary>
+    /// <param name="vae">The model that is to be measured.</param>
+    public virtual string Assumption(Vae vae) => "";
 
     /// <summary>Measures a block of datapoints.</summary>
     /// <param name="vae">The model.</param>

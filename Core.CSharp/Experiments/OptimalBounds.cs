@@ -17,8 +17,8 @@ namespace GapLab.Experiments;
 public sealed class OptimalBounds(LocalOptimizerOptions options, int samples = 5000, Component<FamilyContext, VariationalFamily>? family = null)
     : Measure(new Component("optimal-bounds", revision: 1, new { options, samples, family = family?.ToJson() }))
 {
-    /// <summary>The search ends by a rule; so many steps are what estimates of time assume.</summary>
-    public const int AssumedSteps = 8_000;
+    /// <summary>The search ends by a rule; so many steps are what estimates of time assume, for families with networks and without.</summary>
+    private const int AssumedNetworkSteps = 14_000, AssumedSteps = 8_000;
 
     private const int ProbeSteps = 200;
 
@@ -26,21 +26,21 @@ public sealed class OptimalBounds(LocalOptimizerOptions options, int samples = 5
     public override string Title => $"{family?.Name ?? "local"} optimisation and IWAE-{samples}";
 
     /// <inheritdoc/>
-    public override (Measure Probe, double Factor) CheapPart
+    public override (Measure Probe, double Factor) CheapPart(Vae vae)
     {
-        get
-        {
-            int assumed = Math.Min(options.MaximumSteps, AssumedSteps);
-            return assumed <= ProbeSteps
-                ? (this, 1)
-                : (new OptimalBounds(options with { MaximumSteps = ProbeSteps }, Math.Max(1, samples * ProbeSteps / assumed), family), (double)assumed / ProbeSteps);
-        }
+        int assumed = AssumedStepsOf(vae);
+        return assumed <= ProbeSteps
+            ? (this, 1)
+            : (new OptimalBounds(options with { MaximumSteps = ProbeSteps }, Math.Max(1, samples * ProbeSteps / assumed), family), (double)assumed / ProbeSteps);
     }
+
+    /// <inheritdoc/>
+    public override string Assumption(Vae vae) => $"for {AssumedStepsOf(vae)} steps a datapoint";
 
     /// <inheritdoc/>
     public override MeasureResult Run(Vae vae, Observations x, ulong seed, Action<int>? progress, CancellationToken cancellation)
     {
-        VariationalFamily searched = family?.Build(new FamilyContext(vae.Model, new RandomStream(seed, RandomPurpose.Initialization))) ?? vae.Family;
+        VariationalFamily searched = SearchedFamily(vae, seed);
         var sampler = new ImportanceSampler(samples);
         RandomStream noise = new RandomStream(seed, RandomPurpose.Importance).Fork(2);
         // A datapoint's q* is evaluated where it is found: one with networks of its own is too large to keep for many datapoints.
@@ -55,4 +55,9 @@ public sealed class OptimalBounds(LocalOptimizerOptions options, int samples = 5
             progress, cancellation);
         return MeasureResult.Join(results);
     }
+
+    private VariationalFamily SearchedFamily(Vae vae, ulong seed) =>
+        family?.Build(new FamilyContext(vae.Model, new RandomStream(seed, RandomPurpose.Initialization))) ?? vae.Family;
+
+    private int AssumedStepsOf(Vae vae) => Math.Min(options.MaximumSteps, SearchedFamily(vae, seed: 0).Shared.Count > 0 ? AssumedNetworkSteps : AssumedSteps);
 }

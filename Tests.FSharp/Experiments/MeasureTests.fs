@@ -16,6 +16,7 @@ open GapLab.Inference
 open GapLab.Optimization
 open GapLab.Specification
 open GapLab.Tensors
+open GapLab.Tensors.Cpu
 open GapLab.Tests.Checks
 open GapLab.Tests.Models.ModelFixtures
 open GapLab.Tests.Experiments.ExperimentFixtures
@@ -237,9 +238,24 @@ let ``the cheap part of an annealed measure keeps its kind and settings`` () =
     let cases: (Measure * Measure) list =
         [ AnnealedBound options, AnnealedBound few; BidirectionalBound options, BidirectionalBound few ]
 
-    for measure, cheap in cases do
-        let struct (probe, factor) = measure.CheapPart
-        equal (key cheap) (key probe)
-        equal 25.0 factor
-        let struct (probe, factor) = probe.CheapPart
-        equal (key cheap, 1.0) (key probe, factor)
+    withFolder (fun folder ->
+        let vae = (plainSpec folder 1UL).Build(CpuDevice.Instance, 6)
+
+        for measure, cheap in cases do
+            let struct (probe, factor) = measure.CheapPart vae
+            equal (key cheap) (key probe)
+            equal 25.0 factor
+            let struct (probe, factor) = probe.CheapPart vae
+            equal (key cheap, 1.0) (key probe, factor))
+
+[<Test>]
+let ``estimates of time take more steps for granted where the family has networks`` () =
+    withFolder (fun folder ->
+        let vae = (plainSpec folder 1UL).Build(CpuDevice.Instance, 6)
+
+        let steps family maximum =
+            OptimalBounds(LocalOptimizerOptions(MaximumSteps = maximum), 5, family).Assumption vae
+
+        equal "for 8000 steps a datapoint" (steps null 100_000)
+        equal "for 14000 steps a datapoint" (steps (AuxiliaryFlow.Choice()) 100_000)
+        equal "for 500 steps a datapoint" (steps (AuxiliaryFlow.Choice()) 500))

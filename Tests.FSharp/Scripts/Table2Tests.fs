@@ -126,18 +126,23 @@ let ``the smoke preset gives the same digits for one and two threads, and gaps t
         let frame = Frame.readCsv (Path.Combine(folder, "1.csv"))
 
         for model in [ "FFG"; "Flow" ] do
-            let value (name: string) =
+            let valueIn column (name: string) =
                 let row =
                     Frame.rows frame
                     |> Seq.find (fun row -> row.GetAs<string> "model" = model && row.GetAs<string> "nats" = name)
 
-                (Cell.number row["training points"]).Value
+                (Cell.number row[column]).Value
+
+            let value = valueIn "training points"
 
             let sum = value "approximation gap" + value "amortization gap"
             Assert.That(value "inference gap", Is.EqualTo(sum).Within 1e-9)
             // The order that theory gives: L[q] and L[q*] are lower bounds that log p̂ tightens.
             Assert.That(value "log p̂", Is.GreaterThan(value $"L[{model}*]"))
             Assert.That(value "log p̂", Is.GreaterThan(value "L[q]"))
+
+            let bracket = valueIn "simulated points"
+            Assert.That(bracket "AIS reversed - AIS", Is.EqualTo(bracket "AIS reversed" - bracket "AIS").Within 1e-9)
 
             // A flow's search is cut short in this preset, so nothing is said of its best q.
             if model = "FFG" then
