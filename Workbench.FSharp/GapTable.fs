@@ -169,7 +169,8 @@ module GapTable =
             + ", in nats"
           Notes = findings @ remarks @ notes
           Frame = Frame.sliceCols shown frame
-          Charts = charts frame }
+          Charts = charts frame
+          Summaries = [] }
 
     /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
     let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =

@@ -191,10 +191,12 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
             Inherit(vae, Ready(parent, cancellation), spec.Inherits);
         TrainerOptions settings = spec.OptionsFor(vae);
         (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae, settings.Rule);
-        double before = last?.Seconds ?? 0;
         if (last is { } found)
             observer.Note($"Training goes on after {found.Checkpoint.Position.Epoch} epochs and {found.Checkpoint.Position.Batch} batches.");
         Checkpoint? stored = last?.Checkpoint;
+        for (TrainSpec? shorter = spec.Continues; last is null && shorter is not null; shorter = shorter.Continues)
+            last = store.FindEnd(shorter, vae, settings.Rule);
+        double before = last?.Seconds ?? 0;
         var watch = Stopwatch.StartNew();
         void Save(Checkpoint checkpoint)
         {
@@ -212,8 +214,12 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         TrainingOutcome? outcome = null;
         try
         {
+            var checkpointing = new Checkpointing(
+                options.CheckpointInterval, Save, last?.Checkpoint, spec.KeepsEnd ? end => store.WriteEnd(spec, end, before + watch.Elapsed.TotalSeconds) : null);
+            // Of what is left to do.
+            double start = (last?.Checkpoint.Position.Epoch ?? 0) / (double)spec.Schedule.Epochs;
             observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(settings).Train(
-                vae, data.Train, data.Validation, observer.Epoch, report, new Checkpointing(options.CheckpointInterval, Save, stored), cancellation));
+                vae, data.Train, data.Validation, observer.Epoch, done => report((done - start) / (1 - start)), checkpointing, cancellation));
         }
         catch (GapLabException e) when (stored is not null)
         {

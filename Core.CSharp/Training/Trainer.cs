@@ -55,16 +55,17 @@ public sealed class Trainer(TrainerOptions options)
         {
             best = resumed.Restore(vae, trained, adam);
             (epoch, batch, sum, _, bestEpoch, IReadOnlyList<EpochReport> reports) = resumed.Position;
-            curve.AddRange(reports);
+            // A run that goes on from a shorter one reports as if there had been no other.
+            curve.AddRange(reports.Select(report => report with { Epochs = epochs }));
         }
 
-        void Save()
+        void Save(Action<Checkpoint>? store)
         {
-            if (checkpointing is null)
+            if (store is null)
                 return;
             // A checkpoint from which no step can succeed would take the place of a good one.
             RequireFinite(vae, epoch, batches * epoch + batch);
-            checkpointing.Save(Checkpoint.Capture(vae, trained, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+            store(Checkpoint.Capture(vae, trained, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
         }
 
         var sinceCheckpoint = Stopwatch.StartNew();
@@ -82,7 +83,7 @@ public sealed class Trainer(TrainerOptions options)
             {
                 if (cancellation.IsCancellationRequested)
                 {
-                    Save();
+                    Save(checkpointing?.Save);
                     cancellation.ThrowIfCancellationRequested();
                 }
                 int step = epoch * batches + batch;
@@ -100,7 +101,7 @@ public sealed class Trainer(TrainerOptions options)
                 onStep?.Invoke((step + 1) / (epochs * (double)batches));
                 if (checkpointing is not null && sinceCheckpoint.Elapsed >= checkpointing.Interval)
                 {
-                    Save();
+                    Save(checkpointing.Save);
                     sinceCheckpoint.Restart();
                 }
             }
@@ -114,6 +115,7 @@ public sealed class Trainer(TrainerOptions options)
             }
             onEpoch?.Invoke(report);
         }
+        Save(checkpointing?.End);
         if (options.KeepBest)
             Checkpoint.RestoreBest(vae, best);
         RequireFinite(vae, epoch - 1, batches * epoch);

@@ -12,9 +12,9 @@ let ``linear encoders share a decoder and log p̂, and their gaps add up`` () =
         let store, file = Path.Combine(folder, "results"), Path.Combine(folder, "table.csv")
         let outcome = run "Scripts/table4.fsx" [ "--results"; store; "--out"; file ]
         equalFor outcome.Error 0 outcome.ExitCode
-        // A decoder, two encoders; AIS of two parts of the data for all of them, L[q] and L[q*] for each.
+        // A decoder, two encoders; L[q] and L[q*] of each and AIS for both, on two parts of the data; BDMC for both.
         equal 3 (Directory.GetFiles(store, "artifact.json", SearchOption.AllDirectories)).Length
-        equal 10 (Directory.GetFiles(Path.Combine(store, "cells"), "*.json", SearchOption.AllDirectories)).Length
+        equal 11 (Directory.GetFiles(Path.Combine(store, "cells"), "*.json", SearchOption.AllDirectories)).Length
         let frame = Frame.readCsv file
 
         let value (model: string) (column: string) (name: string) =

@@ -14,7 +14,8 @@ let private report =
             [ "nats"; "train"; "published" ]
             [ [ Text "a, b"; Estimate(-89.8, 0.125); Value -91.23 ]
               [ Text "gap | c"; Interval(1.43, 1.305, 1.5551); Missing ] ]
-      Charts = [] }
+      Charts = []
+      Summaries = [] }
 
 let private written name =
     let folder = Directory.CreateTempSubdirectory("gaplab-").FullName
