@@ -41,9 +41,7 @@ let trainings (session: Session) =
     [ for dataset in Suboptimality.datasets session do
           for settings in [ all; few session all ] do
               for name, family in [ "FFG", "ffg"; "Flow", "flow" ] do
-                  let parts =
-                      { Suboptimality.parts settings with
-                          Family = Parts.family family }
+                  let parts = { Suboptimality.parts settings with Family = Parts.family family }
 
                   { Dataset = dataset
                     Family = name

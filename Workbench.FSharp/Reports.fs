@@ -18,7 +18,10 @@ module Report =
     let toPage (report: Report) =
         let addFrame page = Page.addFrame "" report.Frame page
         let addCharts page = if report.Charts.IsEmpty then page else Page.addCharts report.Charts page
-        let addNotes page = page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
+
+        let addNotes page =
+            page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
+
         let page = Page.create report.Title
 
         match report.Summaries with

@@ -20,10 +20,7 @@ type CurvedTraining =
 /// Bounds of training and test points while a model is trained: what an encoder, and what a decoder, has learnt of its training data only.
 module TrainingCurves =
     /// The bounds of one model at the points of one split.
-    type private Bounds =
-        { Elbo: BoundEstimate
-          Iwae: BoundEstimate
-          Ais: BoundEstimate }
+    type private Bounds = { Elbo: BoundEstimate; Iwae: BoundEstimate; Ais: BoundEstimate }
 
     /// What was measured of one kind of training run: for each seed, the bounds of training and of test points at each epoch.
     type private Curve =
@@ -34,7 +31,7 @@ module TrainingCurves =
 
         member curve.Last = List.last curve.Epochs
 
-    let private splits = [ DataSplit.Train, "training points"; DataSplit.Test, "test points" ]
+    let private splits = [ DataSplit.Train, "train"; DataSplit.Test, "test" ]
 
     let private bounds: (string * (Bounds -> BoundEstimate)) list = [ "AIS", _.Ais; "IWAE", _.Iwae; "ELBO", _.Elbo ]
 
@@ -56,8 +53,7 @@ module TrainingCurves =
                 Seed = snapshot.Seed
             )
 
-        [ evaluation (InferredBounds settings.ImportanceSamples)
-          evaluation (Suboptimality.annealedBound settings) ]
+        [ evaluation (InferredBounds settings.ImportanceSamples); evaluation (Suboptimality.annealedBound settings) ]
 
     /// Trains and measures: everything is asked for at once, so that several processes can share the work. Gives all results, too.
     let private measure (session: Session) (trainings: CurvedTraining list) =
@@ -66,7 +62,8 @@ module TrainingCurves =
         let planned =
             [ for training in trainings ->
                   [ for run in training.Runs ->
-                        [ for epoch, snapshot in List.zip (epochs training) (List.ofSeq (run.Snapshots(epochs training))) do
+                        [ for epoch, snapshot in
+                              List.zip (epochs training) (List.ofSeq (run.Snapshots(epochs training))) do
                               for split, _ in splits -> (epoch, split), evaluations training.Settings snapshot split ] ] ]
 
         let cells = planned |> List.concat |> List.concat |> List.collect snd |> session.Evaluate
@@ -103,7 +100,7 @@ module TrainingCurves =
             [ "data"; "images"; "family"; "epoch"; "split"; "bound"; "nats" ]
             [ for curve in curves do
                   for epoch in curve.Epochs do
-                      for split, points in splits do
+                      for split, part in splits do
                           for name, bound in bounds do
                               let ofSeeds =
                                   [ for seed in curve.BySeed ->
@@ -114,7 +111,7 @@ module TrainingCurves =
                                 Text curve.Images
                                 Text curve.Training.Family
                                 Integer epoch
-                                Text points
+                                Text part
                                 Text name
                                 cell ofSeeds ] ]
 
@@ -156,12 +153,7 @@ module TrainingCurves =
                         match bestEpoch curve seed with
                         | best when best = curve.Last -> 0., 0.
                         | best -> difference seed[best, DataSplit.Test].Ais seed[curve.Last, DataSplit.Test].Ais)
-                    Text(
-                        curve.BySeed
-                        |> List.map (bestEpoch curve >> string)
-                        |> List.distinct
-                        |> String.concat ", "
-                    ) ] ]
+                    Text(curve.BySeed |> List.map (bestEpoch curve >> string) |> List.distinct |> String.concat ", ") ] ]
 
     /// A colour a bound, dashed for test points. The first epochs, where all are low, are cut off.
     let private chart (curve: Curve) =
@@ -170,15 +162,15 @@ module TrainingCurves =
 
         let lines =
             [ for place, (name, bound) in List.indexed bounds do
-                  for split, points in splits ->
+                  for split, part in splits ->
                       place,
                       split = DataSplit.Test,
-                      $"{name}, {points}",
+                      $"{name}, {part}",
                       [ for epoch in curve.Epochs -> epoch, value epoch split bound ] ]
 
         let shown =
             [ for _, _, _, points in lines do
-                  yield! points |> List.skip (points.Length / 3) |> List.map snd ]
+                  yield! points |> List.skip (points.Length / 2) |> List.map snd ]
 
         let low, high = List.min shown, List.max shown
         let margin = 0.05 * (high - low) + 0.1
@@ -216,7 +208,9 @@ module TrainingCurves =
                   for seed in curve.BySeed do
                       yield! Map.values seed ]
 
-        match measurements |> List.filter (fun m -> MarginalCheck.Score(m.Ais, m.Iwae) < -MarginalCheck.LargestScore) with
+        match
+            measurements |> List.filter (fun m -> MarginalCheck.Score(m.Ais, m.Iwae) < -MarginalCheck.LargestScore)
+        with
         | [] -> []
         | some ->
             [ $"Caution: in {some.Length} of {measurements.Length} measurements AIS lies more than {MarginalCheck.LargestScore} standard errors below the IWAE of q; it has not converged there, and what is subtracted from it is too small." ]

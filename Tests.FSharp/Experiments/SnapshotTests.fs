@@ -157,7 +157,11 @@ let ``two runners on one store share the snapshots of two runs, and make every s
         equal expected [ for spec in (wanted ())[..3] -> content runner spec ]
 
         for seed in [ 1UL; 2UL ] do
-            equal [ 0 .. batches * epochs - 1 ] [ for own, step in steps do if own = seed then step ])
+            equal
+                [ 0 .. batches * epochs - 1 ]
+                [ for own, step in steps do
+                      if own = seed then
+                          step ])
 
 [<Test>]
 let ``an end that is damaged is set aside, and training goes on from an earlier one`` () =

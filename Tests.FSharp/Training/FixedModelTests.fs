@@ -107,7 +107,12 @@ let ``a run with a fixed model goes on from any of its checkpoints to the same b
     let other = List<Checkpoint>()
 
     Trainer(TrainerOptions(Schedule = options.Schedule, BatchSize = options.BatchSize, Rule = rule true))
-        .Train(newVae cpu, sourceOn cpu, null, checkpointing = Checkpointing(TimeSpan.Zero, (fun checkpoint -> other.Add checkpoint)))
+        .Train(
+            newVae cpu,
+            sourceOn cpu,
+            null,
+            checkpointing = Checkpointing(TimeSpan.Zero, (fun checkpoint -> other.Add checkpoint))
+        )
     |> ignore
 
     equal (other[0].Tensors.Count - 2 * whole.Model.Parameters.Count) saved[0].Tensors.Count

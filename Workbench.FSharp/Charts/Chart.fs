@@ -197,8 +197,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         if places.Length <> chart.Series.Length || Array.exists ((>) 0) places then
             fail $"A chart of {chart.Series.Length} series needs as many places of colours, from 0; it got %A{places}."
 
-        let series =
-            chart.Series |> List.mapi (fun i part -> { part with Color = Some places[i] })
+        let series = chart.Series |> List.mapi (fun i part -> { part with Color = Some places[i] })
 
         Chart(series, chart.LayoutCore, chart.Area)
 
