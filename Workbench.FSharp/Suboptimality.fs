@@ -132,7 +132,7 @@ module Suboptimality =
             Schedule = LearningRateSchedule.Constant(20, 1e-3)
             AnnealingEpochs = 2
             Points = 50
-            FlowPoints = 20
+            FlowPoints = 10
             SimulatedPoints = 20
             Chains = 20
             Distributions = 200
@@ -341,10 +341,10 @@ module Suboptimality =
               evaluation split (min own (points settings family)) (best family)
           for _, measure in settings.Bounds do
               evaluation split own measure
-          // Simulated data know no split: the test points lend their number only. Steps that adapt to the chains would not certify the bounds.
+          // Simulated data know no split: the training points, which every data set has, lend their number only. Steps that adapt to the chains would not certify the bounds.
           if settings.SimulatedPoints > 0 then
               evaluation
-                  DataSplit.Test
+                  DataSplit.Train
                   settings.SimulatedPoints
                   (BidirectionalBound(aisOptions StepSizeMode.Frozen settings)) ]
 

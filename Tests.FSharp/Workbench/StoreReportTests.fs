@@ -39,7 +39,7 @@ type private Foreign() =
 let private evaluation (artifact: ArtifactSpec) (measure: Measure) =
     EvaluationSpec(Artifact = artifact, Measure = measure, Points = 5)
 
-/// Two models with gaps and diagnostics, and a measure that the workbench does not know.
+/// Two models with gaps, bounds on simulated data and diagnostics, and a measure that the workbench does not know.
 let private fill folder =
     let runner, _ = runnerOn (Path.Combine(folder, "store"))
     let models = [ plainSpec folder 1UL; plainSpec folder 2UL ]
@@ -71,7 +71,7 @@ let ``a report has models, curves, gaps, diagnostics and every evaluation, known
         let body = bodyOf html
 
         for part in
-            [ "2 models and 9 evaluations"
+            [ "2 models and 11 evaluations"
               "1 (seed 1)"
               "2 (seed 2)"
               "amortization"
@@ -122,7 +122,7 @@ let ``models that are not stored any more, and values that cannot be read, do no
             File.WriteAllBytes(file, [| 1uy; 2uy |])
 
         let body = bodyOf (htmlOf store)
-        holds "the other model" (body.Contains "1 model and 9 evaluations")
+        holds "the other model" (body.Contains "1 model and 11 evaluations")
         holds "the missing model" (body.Contains "not stored any more")
         holds "the evaluations" (body.Contains "inferred-bounds")
         holds "the reason" (Regex.IsMatch(body, "damaged|cut off|safetensors")))
