@@ -20,22 +20,6 @@ type NewEncoder =
 
 /// One decoder, several encoders and families: what they lose is then theirs alone.
 module FrozenDecoder =
-    /// The training run of an encoder and a family for the decoder of another run, which keeps its parameters. All else is as in that run.
-    let encoderFor (decoder: TrainSpec) (encoder: NewEncoder) =
-        TrainSpec(
-            Data = decoder.Data,
-            Model = decoder.Model,
-            Family = encoder.Family,
-            Inference = encoder.Inference,
-            Schedule = decoder.Schedule,
-            BatchSize = decoder.BatchSize,
-            Weights = decoder.Weights,
-            Rule = JointGradient.Choice(trainsModel = false),
-            Parent = decoder,
-            Inherits = Inheritance.Model,
-            Seed = decoder.Seed
-        )
-
     /// What is measured of an encoder. AIS from the prior, and BDMC, see the decoder alone: what they give for the run that trained it holds for every encoder.
     let private evaluations settings (decoder: TrainSpec) spec split =
         [ for evaluation in Suboptimality.evaluations settings spec split ->
@@ -92,7 +76,9 @@ module FrozenDecoder =
                   let decoders = Suboptimality.trainSpecs session (Suboptimality.parts settings) settings dataset
 
                   for encoder in encoders ->
-                      dataset, encoder, [ for decoder in decoders -> decoder, encoderFor decoder encoder ] ]
+                      dataset,
+                      encoder,
+                      [ for decoder in decoders -> decoder, decoder.WithNewEncoder(encoder.Family, encoder.Inference) ] ]
 
         let wanted =
             [ for _, _, runs in models do

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using GapLab.Families;
 using GapLab.Inference;
 using GapLab.Objectives;
 using GapLab.Optimization;
@@ -72,6 +73,20 @@ public sealed record TrainSpec : ArtifactSpec
             runs.Add(this with { Schedule = Schedule.First(end), Continues = runs.LastOrDefault() ?? Continues, KeepsEnd = end < ends[^1] || KeepsEnd });
         return runs;
     }
+
+    /// <summary>A training run of another family and encoder for the generative model that this run gives, which stays as it is. All else is as in this run.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="inference">The encoder.</param>
+    public TrainSpec WithNewEncoder(Component<FamilyContext, VariationalFamily> family, Component<InferenceContext, InferenceMethod> inference) => this with
+    {
+        Family = family,
+        Inference = inference,
+        Rule = JointGradient.Choice(trainsModel: false),
+        Parent = this,
+        Inherits = Inheritance.Model,
+        Continues = null,
+        KeepsEnd = false,
+    };
 
     /// <summary>The trainer's settings.</summary>
     /// <param name="vae">What is trained.</param>
