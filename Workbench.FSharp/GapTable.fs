@@ -22,6 +22,9 @@ type GapVariant =
 module GapTable =
     let private gapRows = [ "approximation gap"; "amortization gap"; "inference gap" ]
 
+    /// The points that a table shows, in the order of its columns.
+    let splits = [ DataSplit.Train; DataSplit.Test ]
+
     /// L[q*] of a family, as tables call it.
     let optimum (family: string) =
         let name =
@@ -168,50 +171,35 @@ module GapTable =
               "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
         @ Suboptimality.settingNotes settings
 
-    /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
-    let report
+    /// The table of what was measured: of each kind of model on each data set its training runs, one a seed, and what was measured of them, at training points
+    /// and at test points. Remarks go before the other notes.
+    let table
         (session: Session)
         (title: string)
-        (variants: string -> GapVariant list)
-        (datasets: string list)
+        (remarks: string list)
+        (models: (string * GapVariant * TrainSpec list * Measurement list list) list)
         : Report =
-        let splits = [ DataSplit.Train; DataSplit.Test ]
-
-        let models =
-            [ for dataset in datasets do
-                  for variant in variants dataset do
-                      let parts =
-                          { Suboptimality.parts variant.Settings with
-                              Family = Suboptimality.family variant.Settings variant.Family }
-
-                      dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
-
-        let measured =
-            Suboptimality.measure
-                session
-                [ for _, variant, specs in models do
-                      for split in splits do
-                          for spec in specs -> variant.Settings, spec, split ]
-            |> List.chunkBySize session.Seeds.Length
-            |> List.chunkBySize splits.Length
+        let datasets = models |> List.map (fun (dataset, _, _, _) -> dataset) |> List.distinct
+        let variants = models |> List.map (fun (_, variant, _, _) -> variant) |> List.distinctBy _.Name
 
         let findings =
-            [ for (dataset, variant, _), own in List.zip models measured do
-                  for measurement in List.concat own do
+            [ for dataset, variant, _, measured in models do
+                  for measurement in List.concat measured do
                       for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
 
         let notes =
             notes
                 session
-                [ for _, variant, _ in models -> variant.Settings ]
-                [ for _, _, specs in models do
+                [ for _, variant, _, _ in models -> variant.Settings ]
+                [ for _, _, specs, _ in models do
                       yield! specs ]
-                (measured |> List.concat |> List.concat)
+                [ for _, _, _, measured in models do
+                      yield! List.concat measured ]
 
         let frame =
             Frame.ofRows
                 [ "data"; "model"; "nats"; "training points"; "test points"; "simulated points"; "published" ]
-                [ for (dataset, variant, specs), own in List.zip models measured do
+                [ for dataset, variant, specs, measured in models do
                       let data = (session.Data specs.Head.Data).Set
                       let levels = if data.HasLevels then Some data.PixelCount else None
 
@@ -221,7 +209,7 @@ module GapTable =
                           |> Option.map snd
                           |> Option.defaultValue []
 
-                      for name, cells in rows variant levels own do
+                      for name, cells in rows variant levels measured do
                           let paper =
                               // A row of the first points only has the published number of all of them beside it.
                               let isFirst row = row <> optimum variant.Family && name.StartsWith $"{row}, first"
@@ -252,9 +240,36 @@ module GapTable =
             + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
             + (if names.Length = 1 then $", {names.Head}" else "")
             + ", in nats"
-          Notes = findings @ notes
+          Notes = findings @ remarks @ notes
           Frame = Frame.sliceCols shown frame
-          Charts = charts frame }
+          Charts = charts frame
+          Summaries = [] }
+
+    /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
+    let report
+        (session: Session)
+        (title: string)
+        (variants: string -> GapVariant list)
+        (datasets: string list)
+        : Report =
+        let models =
+            [ for dataset in datasets do
+                  for variant in variants dataset do
+                      let parts =
+                          { Suboptimality.parts variant.Settings with
+                              Family = Suboptimality.family variant.Settings variant.Family }
+
+                      dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
+
+        Suboptimality.measure
+            session
+            [ for _, variant, specs in models do
+                  for split in splits do
+                      for spec in specs -> variant.Settings, spec, split ]
+        |> List.chunkBySize session.Seeds.Length
+        |> List.chunkBySize splits.Length
+        |> List.map2 (fun (dataset, variant, specs) measured -> dataset, variant, specs, measured) models
+        |> table session title []
 
     /// The kinds of models of a table whose rows are log p̂, L[Flow*], L[FFG*], L[q] and the three gaps, as published for FFG and Flow.
     let ffgAndFlow

@@ -270,6 +270,9 @@ module Suboptimality =
         else
             Parts.family name
 
+    /// AIS as the tables run it.
+    let annealedBound settings = AnnealedBound(aisOptions StepSizeMode.Adaptive settings)
+
     /// The paper's parts: a dense Bernoulli decoder or a convolutional one, a factorised Gaussian, an amortized encoder of the same layers.
     let parts (settings: SuboptimalitySettings) =
         match settings.Convolutions with
@@ -363,7 +366,7 @@ module Suboptimality =
 
         [ evaluation split own (InferredBounds settings.ImportanceSamples)
           evaluation split own (OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples))
-          evaluation split own (AnnealedBound(aisOptions StepSizeMode.Adaptive settings))
+          evaluation split own (annealedBound settings)
           for family in List.map (family settings) settings.OtherFamilies do
               evaluation split (min own (points settings family)) (best family)
           for _, measure in settings.Bounds do

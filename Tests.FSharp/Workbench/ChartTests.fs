@@ -138,6 +138,26 @@ let ``titles, axes, legend and size are in the layout`` () =
     throws<GapLabException> [ "10,000" ] (fun () -> Chart.WithSize (1, 1) chart |> ignore)
 
 [<Test>]
+let ``series may share colours, be dashed, and be cut off`` () =
+    let plain = Chart.Combine [ for y in 1..3 -> Chart.Line([ 1, y; 2, y ], Band = [ 0., 4.; 0., 4. ]) ]
+
+    let chart =
+        plain |> Chart.WithColors [ 2; 2; 0 ] |> Chart.WithDashes [ false; true; false ] |> Chart.WithYRange(-1.5, 2.)
+
+    let lines chart = traces chart |> List.filter (fun trace -> isNull trace["fill"])
+
+    let own = [ for trace in lines plain -> at "line.color" trace ]
+    equal [ own[2]; own[2]; own[0] ] [ for trace in lines chart -> at "line.color" trace ]
+    equal [ false; true; false ] [ for trace in lines chart -> not (isNull trace["line"].["dash"]) ]
+    equal "[-1.5,2]" (at "yaxis.range" ((json chart).["layout"]))
+    throws<GapLabException> [ "3 series"; "[|0|]" ] (fun () -> Chart.WithColors [ 0 ] plain |> ignore)
+    throws<GapLabException> [ "3 series" ] (fun () -> Chart.WithColors [ 0; -1; 2 ] plain |> ignore)
+    throws<GapLabException> [ "3 series"; "2" ] (fun () -> Chart.WithDashes [ true; true ] plain |> ignore)
+
+    for low, high in [ 1., 1.; 2., 1.; nan, 1.; 0., infinity ] do
+        throws<GapLabException> [ "range" ] (fun () -> Chart.WithYRange (low, high) plain |> ignore)
+
+[<Test>]
 let ``grids must be rectangular and labels must fit`` () =
     throws<GapLabException> [ "row 2" ] (fun () -> Chart.Heatmap [ [ 1.; 2. ]; [ 3. ] ] |> ignore)
 

@@ -105,7 +105,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         let trace, layout, area =
             ImageGrids.create images (count, height, width) columns (labels rowLabels) (labels columnLabels)
 
-        Chart([ { Trace = trace; Band = None } ], layout, Some area)
+        Chart([ { Trace = trace; Band = None; Color = None } ], layout, Some area)
 
     /// Images [N, H, W] of grey levels from 0 (black) to 1 (white), row by row in a grid of `Columns` (10 unless told). Levels outside are
     /// clipped.
@@ -190,6 +190,28 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
 
         chart.EachTrace(fun i trace -> trace["name"] <- Figure.string (Figure.text labels[i]))
 
+    /// The place in the palette, from 0, of the colour of each series, in order; those that belong together may share one.
+    static member WithColors (places: seq<int>) (chart: Chart) : Chart =
+        let places = Seq.toArray places
+
+        if places.Length <> chart.Series.Length || Array.exists ((>) 0) places then
+            fail $"A chart of {chart.Series.Length} series needs as many places of colours, from 0; it got %A{places}."
+
+        let series = chart.Series |> List.mapi (fun i part -> { part with Color = Some places[i] })
+
+        Chart(series, chart.LayoutCore, chart.Area)
+
+    /// Which of the series, in order, are dashed lines.
+    static member WithDashes (dashed: seq<bool>) (chart: Chart) : Chart =
+        let dashed = Seq.toArray dashed
+
+        if dashed.Length <> chart.Series.Length then
+            fail $"A chart of {chart.Series.Length} series was told of {dashed.Length} whether they are dashed."
+
+        chart.EachTrace(fun i trace ->
+            if dashed[i] then
+                Figure.set [ "line"; "dash" ] (Figure.string "dash") trace)
+
     /// Shows or hides the legend, which otherwise appears where several series have names.
     static member WithLegend (show: bool) (chart: Chart) : Chart = chart.With([ "showlegend" ], Figure.flag show)
 
@@ -205,6 +227,13 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
     static member WithXTicks (values: seq<float>) (chart: Chart) : Chart =
         let labels = values |> Seq.map (fun value -> value.ToString("R", Globalization.CultureInfo.InvariantCulture))
         chart.With([ "xaxis"; "tickvals" ], Figure.numbers values).With([ "xaxis"; "ticktext" ], Figure.texts labels)
+
+    /// The chart with this part of a y axis that is not logarithmic; what lies outside is cut off.
+    static member WithYRange (low: float, high: float) (chart: Chart) : Chart =
+        if not (low < high) || not (Double.IsFinite(high - low)) then
+            fail $"The range of a y axis goes from a lower to a higher number, not from {low} to {high}."
+
+        chart.With([ "yaxis"; "range" ], Figure.numbers [ low; high ])
 
     /// A logarithmic x axis; numbers that are not positive are left out.
     static member WithLogX(chart: Chart) : Chart = chart.With([ "xaxis"; "type" ], Figure.string "log")

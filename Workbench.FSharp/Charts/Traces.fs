@@ -10,6 +10,8 @@ type internal Series =
         Trace: JsonObject
         /// The area behind a line.
         Band: JsonObject option
+        /// Its place in the palette; None for the series' own place in the chart.
+        Color: int option
     }
 
 /// The series of each kind of chart, with what the kind asks of the layout.
@@ -19,7 +21,7 @@ module internal Traces =
     let private series (trace: (string * JsonNode) list) (name: string option) =
         let trace = Figure.object trace
         name |> Option.iter (fun name -> trace["name"] <- Figure.string (Figure.text name))
-        { Trace = trace; Band = None }
+        { Trace = trace; Band = None; Color = None }
 
     let private xAxis (data: (#IConvertible * 'y) array) =
         Figure.object
@@ -175,9 +177,9 @@ module internal Traces =
     let figure (series: Series list) (layout: JsonObject) (area: (int * int) option) =
         let layout = Figure.copy layout
 
-        let painted index (trace: JsonObject) =
+        let painted color (trace: JsonObject) =
             let trace = Figure.copy trace
-            Figure.paint Figure.palette[index % Figure.palette.Length] trace
+            Figure.paint Figure.palette[color % Figure.palette.Length] trace
 
             if series.Length > 1 && trace["type"].GetValue<string>() = "histogram" then
                 trace["opacity"] <- JsonValue.Create 0.65
@@ -186,12 +188,13 @@ module internal Traces =
 
         let traces =
             [ for index, part in List.indexed series do
+                  let color = defaultArg part.Color index
                   // The band lies under the line.
                   match part.Band with
-                  | Some band -> painted index band
+                  | Some band -> painted color band
                   | None -> ()
 
-                  painted index part.Trace ]
+                  painted color part.Trace ]
 
         let hasTitle = Figure.has [ "title" ] layout
 
