@@ -180,7 +180,6 @@ module GapTable =
         (models: (string * GapVariant * TrainSpec list * Measurement list list) list)
         : Report =
         let datasets = models |> List.map (fun (dataset, _, _, _) -> dataset) |> List.distinct
-        let variants = models |> List.map (fun (_, variant, _, _) -> variant) |> List.distinctBy _.Name
 
         let findings =
             [ for dataset, variant, _, measured in models do
@@ -220,7 +219,7 @@ module GapTable =
 
                           [ Text dataset; Text variant.Name; Text name ] @ cells @ [ paper ] ]
 
-        let names = models |> List.map (fun (_, variant, _) -> variant.Name) |> List.distinct
+        let names = models |> List.map (fun (_, variant, _, _) -> variant.Name) |> List.distinct
 
         // What does not vary goes into the title.
         let shown =
@@ -231,7 +230,7 @@ module GapTable =
               "nats"
               "training points"
               "test points"
-              if models |> List.exists (fun (_, variant, _) -> variant.Settings.SimulatedPoints > 0) then
+              if models |> List.exists (fun (_, variant, _, _) -> variant.Settings.SimulatedPoints > 0) then
                   "simulated points"
               "published" ]
 

@@ -110,7 +110,7 @@ let ``measurements carry reasons for caution, with the points that they are abou
         let findings split =
             let wanted = Suboptimality.evaluations settings (plainSpec folder 3UL) split
             runner.Ensure(List.toArray wanted)
-            (Suboptimality.ofCells settings 3UL [ for spec in wanted -> runner.Find spec ]).Findings
+            (Measurement.ofCells settings 3UL [ for spec in wanted -> runner.Find spec ]).Findings
 
         for split, points in [ DataSplit.Train, "training"; DataSplit.Validation, "validation" ] do
             match findings split |> List.filter _.Contains("accepted") with
