@@ -119,22 +119,19 @@ module Suboptimality =
             LocalSteps = 300
             FlowSteps = 200 }
 
-    let private find (presets: (string * SuboptimalitySettings) list) name =
-        match List.tryFind (fun (known, _) -> known = name) presets with
-        | Some(_, settings) -> settings
-        | None ->
-            let known = presets |> List.map fst |> String.concat ", "
-            Cli.fail $"There is no preset '{name}'; use one of {known}."
-
-    /// The settings of a preset for fully connected models of binary images.
-    let preset name = find [ "smoke", smoke; "small", small; "paper", paper ] name
+    let private presets =
+        [ "smoke", smoke, smokeColours; "small", small, smallColours; "paper", paper, paperColours ]
 
     /// The settings of a preset for a data set: images of several channels have a convolutional model.
     let presetFor dataset name =
-        if DataSets.ChannelsOf dataset = 1 then
-            preset name
-        else
-            find [ "smoke", smokeColours; "small", smallColours; "paper", paperColours ] name
+        match presets |> List.tryFind (fun (known, _, _) -> known = name) with
+        | Some(_, grey, colours) -> if DataSets.ChannelsOf dataset = 1 then grey else colours
+        | None ->
+            let known = presets |> List.map (fun (known, _, _) -> known) |> String.concat ", "
+            Cli.fail $"There is no preset '{name}'; use one of {known}."
+
+    /// The settings of a preset for fully connected models of binary images.
+    let preset name = presetFor DataSets.Glyphs name
 
     /// Settings of which fully connected layers are about to be varied; those of a convolutional model are refused.
     let dense settings =

@@ -47,7 +47,7 @@ public sealed class Downloader : IDisposable
     {
         ArgumentNullException.ThrowIfNull(entry);
         ArgumentNullException.ThrowIfNull(file);
-        if (entry.Sources.Count == 0 && _options.Mirrors.Count == 0)
+        if (entry.Instructions.Length > 0 && _options.Mirrors.Count == 0)
             throw new DataException($"'{entry.Name}' cannot be fetched, because its files are not published one by one. {entry.Instructions}");
         string folder = FolderOf(entry, dataFolder);
         using FolderLock folderLock = new(folder);
