@@ -15,7 +15,7 @@ let flow = AuxiliaryFlow.Choice(standardAuxiliary = true, conditionalHidden = [|
 /// log p̂, L[q*], L[q]; approximation, amortization and inference gap.
 let published optimum values =
     let rows = [ "log p̂"; optimum; "L[q]"; "approximation gap"; "amortization gap"; "inference gap" ]
-    [ "binarized-mnist", List.zip rows values ]
+    [ ("binarized-mnist", List.zip rows values) ]
 
 let encoders =
     [ { Name = "FFG"
