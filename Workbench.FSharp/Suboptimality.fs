@@ -201,7 +201,8 @@ module Suboptimality =
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
-    let private aisOptions (settings: SuboptimalitySettings) =
+    /// How AIS is run.
+    let aisOptions (settings: SuboptimalitySettings) =
         AisOptions(
             Chains = settings.Chains,
             Betas = AnnealingSchedule.Linear settings.Distributions,

@@ -87,6 +87,36 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
           "forwardEffectiveChains", both.Forward.EffectiveSampleSizes, None
           "reverseEffectiveChains", both.Reverse.EffectiveSampleSizes, None ]
 
+    let shapes =
+        [| for row in 0 .. x.Count - 1 ->
+               let only = [| row |]
+               let own = x.Select(ReadOnlySpan only)
+               let posterior = PlanePosterior.Of(vae.Model, own)
+
+               let divergence (lambda: LocalParameters) =
+                   let q =
+                       PlanePosterior.Of(
+                           vae.Model,
+                           vae.Family,
+                           own,
+                           lambda.Select(ReadOnlySpan only),
+                           (streamOf RandomPurpose.Importance).Fork 4UL
+                       )
+
+                   PlanePosterior.Divergence(vae.Model, own, posterior, q)
+
+               posterior, divergence lambda, divergence optimum.Lambda |]
+
+    let shapeColumns =
+        let column name value = name, Array.map value shapes, None
+
+        [ column "logMarginal" (fun (p, _, _) -> p.LogIntegral)
+          column "correlation" (fun (p, _, _) -> p.Correlation)
+          column "bimodality" (fun (p, _, _) -> p.Bimodality())
+          column "klInferred" (fun (_, inferred, _) -> inferred)
+          column "klOptimal" (fun (_, _, optimal) -> optimal) ]
+        @ optimal.[3..]
+
     let bound = (Iwae 7).Estimate(vae.Model, vae.Family, x, lambda, streamOf RandomPurpose.Importance)
 
     [ InferredBounds 9, columns (importance 9 lambda 1UL)
@@ -97,6 +127,7 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
       BidirectionalBound ais, bidirectionalColumns (Bdmc(ais).Run(vae.Model, simulated, annealing))
       BidirectionalBound fromQ,
       bidirectionalColumns (Bdmc(fromQ).Run(vae.Model, vae.Family, simulated, simulatedLambda, annealing))
+      PosteriorShape local, shapeColumns
       boundMeasure, [ column "bound" bound ] ]
 
 let private spec artifact (measure: Measure) =
