@@ -10,6 +10,7 @@ open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
 open GapLab.Optimization
+open GapLab.Specification
 open GapLab.Tensors
 
 /// A shape of posterior that the figure looks for: the datapoint with the highest score shows it best.
@@ -124,6 +125,12 @@ module PlanePictures =
     /// Two parts of a posterior that hold less than this are no two parts: see `PlaneDensity.Bimodality`.
     let private oneMode = 0.01
 
+    /// An amortization gap, in nats, with which the encoder's q still lies where the posterior is.
+    let private nearby = 1.
+
+    /// The depth, in nats, of a saddle that searches cross. Beyond deeper ones lies a part that no q* covers, whatever its family.
+    let private passable = 3.
+
     let private fits =
         { Label = "A"
           Shows = "the Gaussian fits"
@@ -133,8 +140,14 @@ module PlanePictures =
     let private correlated =
         { Label = "B"
           Shows = "a correlated posterior"
-          Criterion = $"largest |correlation| of those with bimodality below {oneMode}"
-          Score = fun column -> if column "bimodality" < oneMode then abs (column "correlation") else -infinity }
+          Criterion =
+            $"largest |correlation|, of those with bimodality below {oneMode} and an amortization gap below {nearby} nat"
+          Score =
+            fun column ->
+                if column "bimodality" < oneMode && column "klInferred" - column "klOptimal" < nearby then
+                    abs (column "correlation")
+                else
+                    -infinity }
 
     let private missed =
         { Label = "C"
@@ -145,8 +158,14 @@ module PlanePictures =
     let private bimodal =
         { Label = "D"
           Shows = "a bimodal posterior"
-          Criterion = $"largest bimodality, of those with {oneMode} at least"
-          Score = fun column -> if column "bimodality" >= oneMode then column "bimodality" else -infinity }
+          Criterion =
+            $"largest bimodality, {oneMode} at least; those whose saddle is at most {passable} nats deep come first"
+          Score =
+            fun column ->
+                match column "bimodality" with
+                | value when value < oneMode -> -infinity
+                | value when column "saddle" <= passable -> value + 1.
+                | value -> value }
 
     /// From A to D: the later, the rarer.
     let kinds = [ fits; correlated; missed; bimodal ]
@@ -181,9 +200,17 @@ module PlanePictures =
     // ------------------------------------------------------------------------------------------------------------
     // Posteriors and approximations
 
-    let private cellOf (estimate: BoundEstimate) row = Cell.Estimate(estimate.Values[row], estimate.StandardErrors[row])
+    /// The families with the ways their searches start. The paper's start, N(0, I), can end in a far tail of a narrow posterior, so a second search starts at the
+    /// posterior's moments; for the flow as the identity, so that it can keep what is there.
+    let private searches =
+        let standard (_: VariationalFamily) (_: PlaneDensity array) : LocalParameters = null
+        let moments family posteriors = PlanePosterior.MomentsAsStart(family, posteriors)
+        let identity = AuxiliaryFlow.Choice(scale = FlowScale.CentredSigmoid(), startsAtIdentity = true)
 
-    /// The posteriors of chosen datapoints with their approximations. q and FFG's q* are those of `PosteriorShape`.
+        {| Ffg = [ FactorizedGaussian.Choice(), standard; FactorizedGaussian.Choice(), moments ]
+           Flow = [ AuxiliaryFlow.Choice(), standard; identity, moments ] |}
+
+    /// The posteriors of chosen datapoints with their approximations; q* is that of the search with the highest ELBO.
     let pictures
         (session: Session)
         (settings: SuboptimalitySettings)
@@ -193,70 +220,76 @@ module PlanePictures =
         let vae = session.Load spec
         let pool = (session.Data spec.Data).Train.Subset settings.Points
         let x = pool.Select(ReadOnlySpan [| for point in chosen -> point.Row |])
+        let rows = [| for row in 0 .. x.Count - 1 -> x.Select(ReadOnlySpan [| row |]) |]
         let stream purpose = RandomStream(spec.Seed, purpose)
-        vae.Model.Parameters.Pack()
+        let noise (fork: int) = (stream RandomPurpose.Importance).Fork(uint64 fork)
+        let sampler = ImportanceSampler settings.ImportanceSamples
+        let posteriors = rows |> Array.map (fun row -> PlanePosterior.Of(vae.Model, row, session.Cancellation))
 
-        let search name (family: GapLab.Specification.Component<FamilyContext, VariationalFamily>) =
-            let start = family.Build(FamilyContext(vae.Model, stream RandomPurpose.Initialization))
+        let approximation row (family: VariationalFamily) (lambda: LocalParameters) (bounds: ImportanceEstimate) =
+            let lambda = lambda.Select(ReadOnlySpan [| row |])
+            let density = PlanePosterior.Of(vae.Model, family, rows[row], lambda, noise 4)
+            let cell (bound: BoundEstimate) = Cell.Estimate(bound.Values[row], bound.StandardErrors[row])
 
-            Progress.run $"search for q*, {name}" (fun report ->
-                LocalOptimizer(Suboptimality.localOptions settings family)
-                    .Optimize(
-                        vae.Model,
-                        start,
-                        x,
-                        stream RandomPurpose.LocalOptimization,
-                        Progress.ofCount x.Count report,
-                        session.Cancellation
-                    ))
+            { Density = density
+              Divergence = PlanePosterior.Divergence(vae.Model, rows[row], posteriors[row], density)
+              Elbo = cell bounds.Elbo
+              Iwae = cell bounds.Iwae
+              LogDensity = fun grid -> PlanePosterior.LogDensity(vae.Model, family, rows[row], lambda, grid, noise 5) }
 
         let inferred = vae.Inference.Infer(vae.Model, vae.Family, x, stream RandomPurpose.Evaluation, 0).Final
-        let ffg = search "FFG" spec.Family
-        let flow = search "flow" (Parts.family "flow")
-        let sampler = ImportanceSampler settings.ImportanceSamples
-        let noise (fork: int) = (stream RandomPurpose.Importance).Fork(uint64 fork)
         let ofInferred = sampler.Estimate(vae.Model, vae.Family, x, inferred, noise 1)
-        let ofFfg = sampler.Estimate(vae.Model, ffg, x, noise 2)
-        let ofFlow = sampler.Estimate(vae.Model, flow, x, noise 2)
 
-        let ais =
+        /// The approximation by the best q* of some searches, by row.
+        let best name starts =
+            let found =
+                [ for i, (choice: Component<FamilyContext, VariationalFamily>, start) in List.indexed starts do
+                      let family = choice.Build(FamilyContext(vae.Model, stream RandomPurpose.Initialization))
+                      let search = LocalOptimizer(Suboptimality.localOptions settings choice)
+
+                      let optimum =
+                          Progress.run $"search for q*, {name}, {i + 1} of {starts.Length}" (fun report ->
+                              search.Optimize(
+                                  vae.Model,
+                                  family,
+                                  x,
+                                  stream RandomPurpose.LocalOptimization,
+                                  Progress.ofCount x.Count report,
+                                  session.Cancellation,
+                                  start family posteriors
+                              ))
+
+                      optimum, sampler.Estimate(vae.Model, optimum, x, noise 2) ]
+
+            fun row ->
+                let optimum, bounds = found |> List.maxBy (fun (_, bounds) -> bounds.Elbo.Values[row])
+                approximation row optimum.Families[row] optimum.Lambda bounds
+
+        let ffg = best "FFG" searches.Ffg
+        let flow = best "flow" searches.Flow
+        let ais = Ais(Suboptimality.aisOptions settings)
+
+        let annealed =
             Progress.run "AIS" (fun report ->
-                Ais(Suboptimality.aisOptions settings)
-                    .Run(
-                        vae.Model,
-                        x,
-                        stream RandomPurpose.AnnealedInitial,
-                        Progress.ofCount x.Count report,
-                        session.Cancellation
-                    ))
-
-        let picture row point =
-            let only = [| row |]
-            let own = x.Select(ReadOnlySpan only)
-            let posterior = PlanePosterior.Of(vae.Model, own, session.Cancellation)
-
-            let approximation (family: VariationalFamily) (lambda: LocalParameters) (bounds: ImportanceEstimate) =
-                let lambda = lambda.Select(ReadOnlySpan only)
-                let density = PlanePosterior.Of(vae.Model, family, own, lambda, noise 4)
-
-                { Density = density
-                  Divergence = PlanePosterior.Divergence(vae.Model, own, posterior, density)
-                  Elbo = cellOf bounds.Elbo row
-                  Iwae = cellOf bounds.Iwae row
-                  LogDensity = fun grid -> PlanePosterior.LogDensity(vae.Model, family, own, lambda, grid, noise 5) }
-
-            { Chosen = point
-              Posterior = posterior
-              LogPosterior =
-                fun grid ->
-                    PlanePosterior.LogJoint(vae.Model, own, grid)
-                    |> Array.map (fun value -> value - posterior.LogIntegral)
-              Amortized = approximation vae.Family inferred ofInferred
-              OptimalFfg = approximation ffg.Families[row] ffg.Lambda ofFfg
-              OptimalFlow = approximation flow.Families[row] flow.Lambda ofFlow
-              Ais = cellOf ais.LogMarginal row }
+                ais.Run(
+                    vae.Model,
+                    x,
+                    stream RandomPurpose.AnnealedInitial,
+                    Progress.ofCount x.Count report,
+                    session.Cancellation
+                ))
 
         Progress.run "densities" (fun report ->
             [ for row, point in List.indexed chosen do
-                  picture row point
-                  report (float (row + 1) / float chosen.Length) ])
+                  report (float row / float chosen.Length)
+
+                  { Chosen = point
+                    Posterior = posteriors[row]
+                    LogPosterior =
+                      fun grid ->
+                          PlanePosterior.LogJoint(vae.Model, rows[row], grid)
+                          |> Array.map (fun value -> value - posteriors[row].LogIntegral)
+                    Amortized = approximation row vae.Family inferred ofInferred
+                    OptimalFfg = ffg row
+                    OptimalFlow = flow row
+                    Ais = Cell.Estimate(annealed.LogMarginal.Values[row], annealed.LogMarginal.StandardErrors[row]) } ])

@@ -28,11 +28,12 @@ public sealed partial class PlaneDensity
             }
             int[] summits = Array.ConvertAll(above, neighbour => SummitOf(island, neighbour));
             int highest = summits.MaxBy(summit => _logValues[summit]);
+            // Several islands may meet at once: all join the highest one, so that no two lead to each other.
+            int beyond = basin[above[Array.IndexOf(summits, highest)]];
             foreach (int lower in summits.Where(summit => summit != highest).Distinct())
             {
                 depths[lower] = _logValues[lower] - _logValues[point];
-                across[lower] = basin[above[Array.FindIndex(summits, summit => summit != lower)]];
-                island[lower] = highest;
+                (across[lower], island[lower]) = (beyond, highest);
             }
             (island[point], basin[point]) = (highest, basin[above[0]]);
         }
@@ -49,18 +50,17 @@ public sealed partial class PlaneDensity
         return
         [
             .. from summit in weights.Keys
-               orderby _logValues[summit] descending
+               orderby _logValues[summit] descending, depths[summit] descending
                select new DensityMode(
                    Grid.X(summit % Grid.Size), Grid.Y(summit / Grid.Size), _logValues[summit] - LogIntegral, depths[summit], weights[summit]),
         ];
     }
 
-    /// <summary>
-    /// How clearly the density has two separate parts: the largest w (1 - e^-d) over all maxima but the highest, where d is the depth of the saddle and w the
-    /// probability of the basin or of all the rest, whichever is smaller. From 0, for one maximum, to ½.
-    /// </summary>
-    public double Bimodality() =>
-        Modes().Skip(1).Select(mode => Math.Min(mode.Weight, 1 - mode.Weight) * (1 - Math.Exp(-mode.Depth))).Append(0).Max();
+    /// <summary>The maximum, other than the highest, that stands most clearly for a part of its own, by <see cref="DensityMode.Separation"/>; null if there is only one maximum.</summary>
+    public DensityMode? SecondPart() => Modes().Skip(1).MaxBy(mode => mode.Separation);
+
+    /// <summary>How clearly the density has two parts, from 0 for one maximum to ½: the separation of the second one.</summary>
+    public double Bimodality() => SecondPart()?.Separation ?? 0;
 
     /// <summary>The highest summit of the land that a point belongs to; shortens the ways there.</summary>
     private static int SummitOf(int[] island, int point)

@@ -98,6 +98,26 @@ public static class PlanePosterior
     public static double Divergence(GenerativeModel model, Observations x, PlaneDensity posterior, PlaneDensity q) =>
         q.DivergenceFrom(Array.ConvertAll(LogJoint(model, x, q.Grid), value => value - posterior.LogIntegral));
 
+    /// <summary>λ at which to start the search for q*: blocks "mean", "logVariance" and "logScale" with the posteriors' moments, and the family's own start for other blocks.</summary>
+    /// <remarks>
+    /// The search of Cremer et al. (2018) starts at N(0, I), from where it can end in a far tail of a narrow posterior, worse than the encoder's q; with the moments known it need not.
+    /// </remarks>
+    /// <param name="family">The family.</param>
+    /// <param name="posteriors">p(z | x) of every datapoint.</param>
+    public static LocalParameters MomentsAsStart(VariationalFamily family, IReadOnlyList<PlaneDensity> posteriors)
+    {
+        LocalParameters start = family.InitialLocalParameters(posteriors.Count);
+        Tensor Of(Func<PlaneDensity, double> x, Func<PlaneDensity, double> y) =>
+            Tensor.Create(family.Shared.Device, new Shape(posteriors.Count, 2), [.. posteriors.SelectMany(posterior => new[] { x(posterior), y(posterior) })]);
+        return new LocalParameters([.. family.LocalBlocks.Select((block, i) => block.Name switch
+        {
+            "mean" => Of(posterior => posterior.MeanX, posterior => posterior.MeanY),
+            "logVariance" => Of(posterior => Math.Log(posterior.VarianceX), posterior => Math.Log(posterior.VarianceY)),
+            "logScale" => Of(posterior => 0.5 * Math.Log(posterior.VarianceX), posterior => 0.5 * Math.Log(posterior.VarianceY)),
+            _ => start[i],
+        })]);
+    }
+
     private static (double Least, double Most) Around(double[] z, int axis)
     {
         double least = double.PositiveInfinity, most = double.NegativeInfinity;

@@ -1,4 +1,5 @@
 using GapLab.Bounds;
+using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Families;
 using GapLab.Inference;
@@ -8,9 +9,9 @@ using GapLab.Tensors;
 namespace GapLab.Experiments;
 
 /// <summary>
-/// The posteriors of a model with two latent variables by quadrature, see <see cref="PlanePosterior"/>, and how far the model's family is from them. Columns
-/// "logMarginal", log p(x); "correlation" and "bimodality" of p(z | x); "klInferred" and "klOptimal", KL(q ‖ p(z | x)) of the q that the model's own inference finds and of q*;
-/// "steps" and "converged" of the search for q*.
+/// The posteriors of a model with two latent variables by quadrature, see <see cref="PlanePosterior"/>, and how far the model's family is from them. Columns "logMarginal",
+/// log p(x); "correlation", "bimodality" and "saddle" of p(z | x), the last being the depth in nats between its two parts, or 0; KL(q ‖ p(z | x)) of the q that the model's own
+/// inference finds, "klInferred", of the q* that is found from N(0, I), "klFromStandard", and of the best q* found, "klOptimal": from there or from the posterior's moments.
 /// </summary>
 /// <param name="options">How q* is searched.</param>
 public sealed class PosteriorShape(LocalOptimizerOptions options) : Measure(new Component("posterior-shape", revision: 1, new { options }))
@@ -21,30 +22,43 @@ public sealed class PosteriorShape(LocalOptimizerOptions options) : Measure(new 
     /// <inheritdoc/>
     public override MeasureResult Run(Vae vae, Observations x, ulong seed, Action<int>? progress, CancellationToken cancellation)
     {
-        vae.Model.Parameters.Pack();
-        LocalParameters inferred = vae.Inference.Infer(vae.Model, vae.Family, x, new RandomStream(seed, RandomPurpose.Evaluation), 0).Final;
         RandomStream noise = new RandomStream(seed, RandomPurpose.Importance).Fork(4);
-        var rows = new Dictionary<int, int>();
-        for (int row = 0; row < x.Count; row++)
-            rows[x.Indices.Span[row]] = row;
-        MeasureResult[] results = new LocalOptimizer(options).Optimize(
-            vae.Model, vae.Family, x, new RandomStream(seed, RandomPurpose.LocalOptimization),
-            optimum =>
+        LocalParameters inferred = vae.Inference.Infer(vae.Model, vae.Family, x, new RandomStream(seed, RandomPurpose.Evaluation), 0).Final;
+        var posteriors = new PlaneDensity[x.Count];
+        vae.Model.Parameters.Pack();
+        WorkerPool.ForEach(x.Count, row =>
+        {
+            using var scope = MemoryScope.Enter(record: false);
+            posteriors[row] = PlanePosterior.Of(vae.Model, x.Select([row]), cancellation);
+        }, cancellation);
+        double[] Divergences(Func<int, VariationalFamily> familyOf, LocalParameters lambda)
+        {
+            var kl = new double[x.Count];
+            WorkerPool.ForEach(x.Count, row =>
             {
-                PlaneDensity posterior = PlanePosterior.Of(vae.Model, optimum.X, cancellation);
-                double Divergence(VariationalFamily family, LocalParameters lambda) =>
-                    PlanePosterior.Divergence(vae.Model, optimum.X, posterior, PlanePosterior.Of(vae.Model, family, optimum.X, lambda, noise));
-                MeasuredColumn Column(string name, double value) => new(name, [value]);
-                return new MeasureResult(
-                    Column("logMarginal", posterior.LogIntegral),
-                    Column("correlation", posterior.Correlation),
-                    Column("bimodality", posterior.Bimodality()),
-                    Column("klInferred", Divergence(vae.Family, inferred.Select(rows[optimum.X.Indices.Span[0]]))),
-                    Column("klOptimal", Divergence(optimum.Family, optimum.Lambda)),
-                    Column("steps", optimum.Steps),
-                    Column("converged", optimum.Converged ? 1 : 0));
-            },
-            progress, cancellation);
-        return MeasureResult.Join(results);
+                using var scope = MemoryScope.Enter(record: false);
+                Observations datapoint = x.Select([row]);
+                PlaneDensity q = PlanePosterior.Of(vae.Model, familyOf(row), datapoint, lambda.Select(row), noise);
+                kl[row] = PlanePosterior.Divergence(vae.Model, datapoint, posteriors[row], q);
+            }, cancellation);
+            return kl;
+        }
+        double[] Search(LocalParameters? start, Action<int>? told)
+        {
+            LocalOptimum found = new LocalOptimizer(options).Optimize(
+                vae.Model, vae.Family, x, new RandomStream(seed, RandomPurpose.LocalOptimization), told, cancellation, start);
+            return Divergences(row => found.Families[row], found.Lambda);
+        }
+        double[] fromStandard = Search(null, null);
+        double[] fromMoments = Search(PlanePosterior.MomentsAsStart(vae.Family, posteriors), progress);
+        double[] Each(Func<PlaneDensity, double> value) => Array.ConvertAll(posteriors, posterior => value(posterior));
+        return new MeasureResult(
+            new MeasuredColumn("logMarginal", Each(posterior => posterior.LogIntegral)),
+            new MeasuredColumn("correlation", Each(posterior => posterior.Correlation)),
+            new MeasuredColumn("bimodality", Each(posterior => posterior.Bimodality())),
+            new MeasuredColumn("saddle", Each(posterior => posterior.SecondPart()?.Depth ?? 0)),
+            new MeasuredColumn("klInferred", Divergences(_ => vae.Family, inferred)),
+            new MeasuredColumn("klFromStandard", fromStandard),
+            new MeasuredColumn("klOptimal", [.. fromStandard.Zip(fromMoments, Math.Min)]));
     }
 }

@@ -125,6 +125,24 @@ let ``a maximum from which the density hardly falls is a ripple, and counts with
     near 1e-3 0.2 clear[1].Weight
     near 1e-3 0.2 (density.Bimodality())
 
+[<Property(MaxTest = 30)>]
+let ``the basins of any rugged surface make up all of it`` (seed: uint64) =
+    // Independent values, some equal: islands meet by twos, threes and fours.
+    let noise = stream seed
+    let grid = PlaneGrid.Square(1., 31)
+    let heights = [| for i in 0 .. grid.Count - 1 -> float (noise.Below(200, i)) / 20. |]
+    let density = PlaneDensity(grid, heights)
+
+    for depth in [ 1e-9; 0.1; 1.; 5.; 100. ] do
+        let modes = density.Modes depth
+        near 1e-9 1. (modes |> Seq.sumBy _.Weight)
+        equal infinity modes[0].Depth
+        near 1e-9 (Array.max (density.LogDensities())) modes[0].LogDensity
+        holds "deep enough" (modes |> Seq.forall (fun mode -> mode.Depth >= depth))
+        holds "falling" (modes |> Seq.pairwise |> Seq.forall (fun (a, b) -> a.LogDensity >= b.LogDensity))
+
+    equal 1 (density.Modes(100.).Count)
+
 [<Test>]
 let ``bimodality falls with the saddle's depth and the smaller part's weight`` () =
     let bimodality weight distance =

@@ -90,6 +90,28 @@ let ``a flow that is the identity has the divergence of its Gaussian`` () =
     near 1e-9 (divergence (FactorizedGaussian(reference, 2))) (divergence flow)
 
 [<Test>]
+let ``a search can start at the moments of the posteriors`` () =
+    use _scope = MemoryScope.Enter(record = false)
+    let random = planar 6UL
+    let model = random.On reference
+    let rows = [| random.X; Array.map (fun v -> v + 1.) random.X |]
+    let posteriors = rows |> Array.map (fun row -> PlanePosterior.Of(model, observe reference [| row |]))
+    let covariance = model.PosteriorCovariance()
+    let logVariances = [| log covariance[0, 0]; log covariance[1, 1] |]
+
+    for family, part in [ FactorizedGaussian(reference, 2) :> VariationalFamily, 1.; FullCovariance(reference, 2), 0.5 ] do
+        let start = PlanePosterior.MomentsAsStart(family, posteriors)
+        close "means" 1e-6 (Array.collect model.PosteriorMean rows) (start[0].ToArray())
+        // log σ² or log σ.
+        let expected = Array.append logVariances logVariances |> Array.map ((*) part)
+        close "variances" 1e-6 expected (start[1].ToArray())
+        let usual = family.InitialLocalParameters 2
+        equal [ for block in usual.Blocks -> block.Shape ] [ for block in start.Blocks -> block.Shape ]
+
+        for i in 2 .. usual.Blocks.Count - 1 do
+            equal (usual[i].ToArray()) (start[i].ToArray())
+
+[<Test>]
 let ``other models, several datapoints and families of unknown density are refused`` () =
     use _scope = MemoryScope.Enter(record = false)
     let three = correlated reference

@@ -87,35 +87,45 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
           "forwardEffectiveChains", both.Forward.EffectiveSampleSizes, None
           "reverseEffectiveChains", both.Reverse.EffectiveSampleSizes, None ]
 
-    let shapes =
-        [| for row in 0 .. x.Count - 1 ->
-               let only = [| row |]
-               let own = x.Select(ReadOnlySpan only)
-               let posterior = PlanePosterior.Of(vae.Model, own)
+    let rowsOf (value: Observations -> int -> float) =
+        [| for row in 0 .. x.Count - 1 -> value (x.Select(ReadOnlySpan [| row |])) row |]
 
-               let divergence (lambda: LocalParameters) =
-                   let q =
-                       PlanePosterior.Of(
-                           vae.Model,
-                           vae.Family,
-                           own,
-                           lambda.Select(ReadOnlySpan only),
-                           (streamOf RandomPurpose.Importance).Fork 4UL
-                       )
+    let posteriors =
+        [| for row in 0 .. x.Count - 1 -> PlanePosterior.Of(vae.Model, x.Select(ReadOnlySpan [| row |])) |]
 
-                   PlanePosterior.Divergence(vae.Model, own, posterior, q)
+    let divergences (lambda: LocalParameters) =
+        rowsOf (fun own row ->
+            let lambda = lambda.Select(ReadOnlySpan [| row |])
+            let noise = (streamOf RandomPurpose.Importance).Fork 4UL
+            let q = PlanePosterior.Of(vae.Model, vae.Family, own, lambda, noise)
+            PlanePosterior.Divergence(vae.Model, own, posteriors[row], q))
 
-               posterior, divergence lambda, divergence optimum.Lambda |]
+    let fromMoments =
+        LocalOptimizer(local)
+            .Optimize(
+                vae.Model,
+                vae.Family,
+                x,
+                streamOf RandomPurpose.LocalOptimization,
+                null,
+                CancellationToken.None,
+                PlanePosterior.MomentsAsStart(vae.Family, posteriors)
+            )
 
     let shapeColumns =
-        let column name value = name, Array.map value shapes, None
+        let ofPosterior name (value: PlaneDensity -> float) = name, Array.map value posteriors, None
+        let standard = divergences optimum.Lambda
 
-        [ column "logMarginal" (fun (p, _, _) -> p.LogIntegral)
-          column "correlation" (fun (p, _, _) -> p.Correlation)
-          column "bimodality" (fun (p, _, _) -> p.Bimodality())
-          column "klInferred" (fun (_, inferred, _) -> inferred)
-          column "klOptimal" (fun (_, _, optimal) -> optimal) ]
-        @ optimal.[3..]
+        [ ofPosterior "logMarginal" _.LogIntegral
+          ofPosterior "correlation" _.Correlation
+          ofPosterior "bimodality" (fun p -> p.Bimodality())
+          ofPosterior "saddle" (fun p ->
+              match p.SecondPart() with
+              | null -> 0.
+              | part -> part.Depth)
+          "klInferred", divergences lambda, None
+          "klFromStandard", standard, None
+          "klOptimal", Array.map2 min standard (divergences fromMoments.Lambda), None ]
 
     let bound = (Iwae 7).Estimate(vae.Model, vae.Family, x, lambda, streamOf RandomPurpose.Importance)
 
