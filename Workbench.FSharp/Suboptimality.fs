@@ -240,7 +240,8 @@ module Suboptimality =
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
-    let private aisOptions steps (settings: SuboptimalitySettings) =
+    /// How AIS is run, with step sizes found in one way or the other.
+    let aisOptions steps (settings: SuboptimalitySettings) =
         AisOptions(
             StepSizes = steps,
             Chains = settings.Chains,

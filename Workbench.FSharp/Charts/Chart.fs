@@ -80,8 +80,10 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         ofSeries (Traces.heatmap (Figure.grid z) rows columns Name (ShowValues = Some true))
 
     /// Lines of equal height of a function on a grid: z[i][j] is its value at X[j], Y[i]. They are filled with colours, or with
-    /// `Lines = true` drawn in one colour, so that several can lie over each other.
-    static member Contour(z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool) : Chart =
+    /// `Lines = true` drawn in one colour, so that several can lie over each other. `Levels` are their heights, equally far apart.
+    static member Contour
+        (z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool, ?Levels: seq<float>)
+        : Chart =
         ofSeries (
             Traces.contour
                 (Figure.grid z)
@@ -89,9 +91,10 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
                 (Option.map Seq.toArray Y)
                 Name
                 (Lines = Some true)
+                (Option.map Seq.toArray Levels)
         )
 
-    static member private Grid(images, (count, height, width), columns, rowLabels, columnLabels) =
+    static member private Images(images, (count, height, width), columns, rowLabels, columnLabels) =
         if count = 0 || height = 0 || width = 0 then
             fail $"An image grid needs images, but got {count} of {height} by {width} pixels."
 
@@ -113,7 +116,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         (images: float[,,], ?Columns: int, ?RowLabels: seq<string>, ?ColumnLabels: seq<string>)
         : Chart =
         let shape = images.GetLength 0, images.GetLength 1, images.GetLength 2
-        Chart.Grid(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
+        Chart.Images(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
 
     /// Images [N, H, W], or [N, D] with D = H², as a tensor; otherwise as from an array.
     static member ImageGrid
@@ -138,7 +141,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
             | 3 -> shape[0], shape[1], shape[2]
             | _ -> fail $"Images are a tensor of shape [images, height, width] or [images, pixels], not {shape}."
 
-        Chart.Grid(images.ToArray(), size, Columns, RowLabels, ColumnLabels)
+        Chart.Images(images.ToArray(), size, Columns, RowLabels, ColumnLabels)
 
     // ------------------------------------------------------------------------------------------------------------
     // Charts of frames
@@ -168,6 +171,12 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
             Figure.fill layout chart.LayoutCore
 
         Chart(charts |> List.collect _.Series, layout, charts |> List.tryPick _.Area)
+
+    /// Charts in rows and columns, each with axes, titles and colours of its own, in cells of `CellWidth` by `CellHeight` pixels (200 by 190 unless told).
+    static member Grid(charts: seq<#seq<Chart>>, ?CellWidth: int, ?CellHeight: int) : Chart =
+        let rows = [ for row in charts -> [ for chart in row -> chart.Series, chart.LayoutCore ] ]
+        let series, layout = Subplots.create rows (defaultArg CellWidth 200, defaultArg CellHeight 190)
+        Chart(series, layout, None)
 
     /// A title above the chart.
     static member WithTitle (title: string) (chart: Chart) : Chart =

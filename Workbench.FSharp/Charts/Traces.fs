@@ -10,7 +10,7 @@ type internal Series =
         Trace: JsonObject
         /// The area behind a line.
         Band: JsonObject option
-        /// Its place in the palette; None for the series' own place in the chart.
+        /// Its colour's place in the palette; None for the series' place in the chart.
         Color: int option
     }
 
@@ -131,7 +131,21 @@ module internal Traces =
 
         series trace None, Figure.object layout
 
-    let contour (z: float array array) (x: float array option) (y: float array option) name lines =
+    /// Where contours lie: equally far apart, as plotly.js wants them.
+    let private heights (levels: float array) : (string * JsonNode) list =
+        let step = if levels.Length > 1 then levels[1] - levels[0] else 1.
+
+        if levels.Length = 0 || not (step > 0.) then
+            fail "The levels of a contour chart are one number or more, in rising order."
+
+        if levels |> Seq.pairwise |> Seq.exists (fun (low, high) -> abs (high - low - step) > 1e-6 * step) then
+            fail "The levels of a contour chart must be equally far apart; combine several charts for others."
+
+        [ "start", Figure.number levels[0]
+          "end", Figure.number levels[levels.Length - 1]
+          "size", Figure.number step ]
+
+    let contour (z: float array array) (x: float array option) (y: float array option) name lines levels =
         let axis (name: string) what (values: float array option) expected : (string * JsonNode) list =
             match values with
             | None -> []
@@ -147,12 +161,18 @@ module internal Traces =
               yield "z", z |> Seq.map Figure.numbers |> Figure.array
               yield! axis "x" "columns" x (width z)
               yield! axis "y" "rows" y z.Length
+              match levels with
+              | Some _ -> yield "autocontour", Figure.flag false
+              | None -> ()
+              let heights = levels |> Option.map heights |> Option.defaultValue []
+
               if lines then
-                  yield "contours", Figure.object [ "coloring", Figure.string "none" ]
+                  yield "contours", Figure.object (("coloring", Figure.string "none") :: heights)
                   yield "line", Figure.object [ "width", JsonValue.Create 1.5 ]
                   yield "showscale", Figure.flag false
                   yield "showlegend", Figure.flag true
               else
+                  yield "contours", Figure.object heights
                   yield "colorscale", Figure.string "Viridis" ]
 
         series trace name, JsonObject()
