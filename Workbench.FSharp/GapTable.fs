@@ -126,8 +126,6 @@ module GapTable =
             | null -> "a model that is no longer stored"
             | artifact -> artifact.Description
 
-        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
-        let provenance = measurements |> List.collect _.Provenance
         let level = 100. * measurements.Head.Gaps.Level
         let seeds = session.Seeds |> List.map string |> String.concat ", "
         let several = session.Seeds.Length > 1
@@ -158,17 +156,12 @@ module GapTable =
           for description in specs |> List.map describeModel |> List.distinct do
               $"Model: {description}."
           for ais in settings |> List.map Suboptimality.aisNote |> List.distinct do
-              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}."
-          for version in
-              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
-              version
-          for loaded in data do
-              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
-
-              for file in loaded.Set.Files do
-                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
-          if measurements |> List.exists _.IsStale then
-              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}." ]
+        @ Origin.notes
+            session
+            specs
+            [ for m in measurements do
+                  for provenance in m.Provenance -> provenance, m.IsStale ]
         @ Suboptimality.settingNotes settings
 
     /// The table of what was measured: of each kind of model on each data set its training runs, one a seed, and what was measured of them, at training points

@@ -184,6 +184,7 @@ module PosteriorFigure =
                       yield
                           "Bimodality: the smaller weight of two parts times 1 - e^-d, where d is the depth in nats of the saddle between them; from 0 to 0.5."
                       yield $"Preset {session.Preset}."
+                      yield! Origin.ofCells session specs cells
                       yield! notes settings ]
             )
 

@@ -237,9 +237,8 @@ module TrainingCurves =
                       |> String.concat ", "
 
                   $"{curve.Training.Family}, {curve.Images} training images of {curve.Training.Dataset}: epochs {stages}; entropy annealing over {curve.Training.Settings.AnnealingEpochs}."
-              yield! settingNotes trainings
-              if cells |> List.exists _.IsStale then
-                  "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+              yield! Origin.ofCells session (trainings |> List.collect _.Runs) cells
+              yield! settingNotes trainings ]
           Frame = frame curves
           Charts = List.map chart curves
           Summaries = [ "Gaps and overfitting after the last epoch, in nats", summary curves ] }
