@@ -79,4 +79,5 @@ module DiagnosticsSweep =
                   yield
                       "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
           Frame = table.Frame
-          Charts = [ chart (List.zip (Sweep.labels (List.map fst models)) (List.map meanVariances cells)) ] }
+          Charts = [ chart (List.zip (Sweep.labels (List.map fst models)) (List.map meanVariances cells)) ]
+          Summaries = [] }

@@ -105,4 +105,5 @@ module GapSweep =
               yield! cautions measured
               yield! Suboptimality.settingNotes [ for _, settings, _ in wanted -> settings ] ]
           Frame = table.Frame
-          Charts = charts table.Frame table.Varying }
+          Charts = charts table.Frame table.Varying
+          Summaries = [] }

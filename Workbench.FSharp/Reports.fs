@@ -3,18 +3,35 @@ namespace GapLab.Workbench
 open System
 open System.IO
 
-/// A table of results as a script shows it: a title, what the reader must know, the frame, and charts for those formats that can show them.
-type Report = { Title: string; Notes: string list; Frame: Frame; Charts: Chart list }
+/// A table of results as a script shows it: a title, what the reader must know, the frame, charts for those formats that can show them, and tables that
+/// sum the frame up, each with a caption: pages begin with them, and files that hold one table leave them out.
+type Report =
+    { Title: string
+      Notes: string list
+      Frame: Frame
+      Charts: Chart list
+      Summaries: (string * Frame) list }
 
 /// Output of reports.
 module Report =
     /// A report as a page.
     let toPage (report: Report) =
-        let page = Page.create report.Title |> Page.addFrame "" report.Frame
+        let addFrame page = Page.addFrame "" report.Frame page
+        let addCharts page = if report.Charts.IsEmpty then page else Page.addCharts report.Charts page
 
-        let page = if report.Charts.IsEmpty then page else Page.addCharts report.Charts page
+        let addNotes page =
+            page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
 
-        page |> Page.addHeading "Notes" |> Page.addText (String.concat "\n" report.Notes)
+        let page = Page.create report.Title
+
+        match report.Summaries with
+        | [] -> page |> addFrame |> addCharts |> addNotes
+        | some ->
+            List.fold (fun page (caption, frame) -> Page.addFrame caption frame page) page some
+            |> addCharts
+            |> addNotes
+            |> Page.addHeading "All numbers"
+            |> addFrame
 
     /// The file formats that `write` knows.
     let private writers: (string * (string -> Report -> unit)) list =
@@ -28,6 +45,8 @@ module Report =
           text (fun report ->
               [ $"# {report.Title}"; "" ]
               @ [ for note in report.Notes -> $"- {note}" ]
+              @ [ for caption, frame in report.Summaries do
+                      yield! [ ""; $"{caption}:"; ""; (Frame.toMarkdown frame).TrimEnd() ] ]
               @ [ ""; Frame.toMarkdown report.Frame ])
           ".tex",
           text (fun report ->
@@ -84,7 +103,7 @@ module Report =
         checkFile pageFormats path
         if ending path = ".png" then Page.savePng path page else Page.save path page
 
-    /// Prints a report on stdout: its title and notes, then the rows.
+    /// Prints a report on stdout: its title and notes, then the rows and what sums them up.
     let print (report: Report) =
         printfn "\n%s" report.Title
 
@@ -92,3 +111,7 @@ module Report =
             printfn "  %s" note
 
         Frame.print report.Frame
+
+        for caption, frame in report.Summaries do
+            printfn "%s" caption
+            Frame.print frame

@@ -3,6 +3,7 @@ using GapLab.Data;
 using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Inference;
+using GapLab.Optimization;
 using GapLab.Tensors;
 using GapLab.Training;
 
@@ -24,13 +25,13 @@ public sealed class CostEstimator(Runner runner, Device device)
     public IReadOnlyList<CostEstimate> Estimate(IReadOnlyList<EvaluationSpec> evaluations, CancellationToken cancellation = default)
     {
         var estimates = new List<CostEstimate>();
-        // Equal work is timed once: a sweep over seeds has many.
+        // Equal work is timed once: sweeps over seeds and training curves have much of it.
         var trainingRates = new Dictionary<string, double>();
         var measureRates = new Dictionary<string, (double SecondsPerPoint, string Assumption)>();
         foreach (RunTask task in RunTask.Plan([.. evaluations.Where(spec => runner.Find(spec) is null)], [], runner.Store))
         {
             cancellation.ThrowIfCancellationRequested();
-            string kind = WithoutSeed(task.Artifact);
+            string kind = KindOf(task.Artifact);
             if (task.Evaluation is { } evaluation)
             {
                 string measure = evaluation.Measure.Identity.ToJson().ToJsonString();
@@ -43,7 +44,7 @@ public sealed class CostEstimator(Runner runner, Device device)
                 if (!trainingRates.TryGetValue(kind, out double rate))
                     trainingRates[kind] = rate = SecondsPerEpoch(training);
                 estimates.Add(new CostEstimate(
-                    task.Title, rate * training.Schedule.Epochs,
+                    task.Title, rate * (training.Schedule.Epochs - (training.Continues?.Schedule.Epochs ?? 0)),
                     training.Patience is null ? "" : "at most: it may stop early"));
             }
             else
@@ -54,7 +55,9 @@ public sealed class CostEstimator(Runner runner, Device device)
         return estimates;
     }
 
-    private static string WithoutSeed(ArtifactSpec spec) => (spec with { Seed = 0 }).Key;
+    /// <summary>Models that cost the same: neither seeds nor learning rates make a difference.</summary>
+    private static string KindOf(ArtifactSpec spec) =>
+        (spec is TrainSpec training ? training with { Seed = 0, Schedule = LearningRateSchedule.Constant(1, 0) } : spec with { Seed = 0 }).Key;
 
     private double SecondsPerEpoch(TrainSpec spec)
     {

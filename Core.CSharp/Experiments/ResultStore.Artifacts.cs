@@ -9,7 +9,7 @@ namespace GapLab.Experiments;
 
 public sealed partial class ResultStore
 {
-    private const string WeightsFile = "weights.safetensors", CheckpointFile = "checkpoint.safetensors", ArtifactFile = "artifact.json";
+    private const string WeightsFile = "weights.safetensors", CheckpointFile = "checkpoint.safetensors", ArtifactFile = "artifact.json", EndFile = "end.safetensors";
     private const string SecondsMember = "gaplab.seconds";
 
     /// <summary>The stored model of a description, or null.</summary>
@@ -68,18 +68,14 @@ public sealed partial class ResultStore
     internal string CheckpointPath(ArtifactSpec spec) => Path.Combine(FolderOf(spec), CheckpointFile);
 
     /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null. One that does not fit the model is set aside like a damaged one.</summary>
-    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(ArtifactSpec spec, Vae vae)
+    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(TrainSpec spec, Vae vae, TrainingRule rule)
     {
         string path = CheckpointPath(spec);
         if (!File.Exists(path))
             return null;
         try
         {
-            SafetensorsFile file = StoredTensors.Read(path);
-            _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
-            var checkpoint = Checkpoint.From(file);
-            checkpoint.Require(vae);
-            return (checkpoint, seconds);
+            return ReadCheckpoint(path, vae, rule);
         }
         catch (DataException e)
         {
@@ -88,14 +84,24 @@ public sealed partial class ResultStore
         }
     }
 
+    /// <summary>
+    /// The state at the end of a stored training and the seconds it had taken, for a longer run to go on from; null where it was not kept, or turned out damaged and was set aside.
+    /// </summary>
+    internal (Checkpoint Checkpoint, double Seconds)? FindEnd(TrainSpec spec, Vae vae, TrainingRule rule)
+    {
+        string path = Path.Combine(FolderOf(spec), EndFile);
+        if (!File.Exists(path))
+            return null;
+        return ReadIntact(spec.Key, path, [path], () => Tuple.Create(ReadCheckpoint(path, vae, rule))) is { Item1: var end } ? end : null;
+    }
+
     /// <summary>Stores a checkpoint in the place of the last one.</summary>
     /// <exception cref="DataException">The folder cannot be written to, or is full; the last checkpoint is still there.</exception>
-    internal void Write(ArtifactSpec spec, Checkpoint checkpoint, double seconds)
-    {
-        Dictionary<string, string> metadata = checkpoint.Metadata();
-        metadata[SecondsMember] = seconds.ToString("R", CultureInfo.InvariantCulture);
-        StoredTensors.Write(Path.Combine(Prepare("artifacts", spec.Identity, spec.Key), CheckpointFile), checkpoint.Tensors, metadata);
-    }
+    internal void Write(ArtifactSpec spec, Checkpoint checkpoint, double seconds) => Write(spec, CheckpointFile, checkpoint, seconds);
+
+    /// <summary>Stores the state at the end of a training.</summary>
+    /// <exception cref="DataException">The folder cannot be written to, or is full.</exception>
+    internal void WriteEnd(TrainSpec spec, Checkpoint checkpoint, double seconds) => Write(spec, EndFile, checkpoint, seconds);
 
     /// <summary>Removes what a killed process has not finished writing of a model; only for who has its lock.</summary>
     internal void DeleteUnfinished(ArtifactSpec spec) => DeleteUnfinished(FolderOf(spec), "*.tmp");
@@ -105,6 +111,22 @@ public sealed partial class ResultStore
     {
         DeleteUnfinished(spec);
         File.Delete(CheckpointPath(spec));
+    }
+
+    private void Write(ArtifactSpec spec, string file, Checkpoint checkpoint, double seconds)
+    {
+        Dictionary<string, string> metadata = checkpoint.Metadata();
+        metadata[SecondsMember] = seconds.ToString("R", CultureInfo.InvariantCulture);
+        StoredTensors.Write(Path.Combine(Prepare("artifacts", spec.Identity, spec.Key), file), checkpoint.Tensors, metadata);
+    }
+
+    private static (Checkpoint Checkpoint, double Seconds) ReadCheckpoint(string path, Vae vae, TrainingRule rule)
+    {
+        SafetensorsFile file = StoredTensors.Read(path);
+        _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
+        var checkpoint = Checkpoint.From(file);
+        checkpoint.Require(vae, rule.Trained(vae));
+        return (checkpoint, seconds);
     }
 
     private string FolderOf(ArtifactSpec spec) => Path.Combine(Folder, "artifacts", spec.Identity, spec.Key);

@@ -17,6 +17,7 @@ namespace GapLab.Experiments;
 /// artifacts/IDENTITY/KEY/artifact.json             description, curve, provenance
 /// artifacts/IDENTITY/KEY/weights.safetensors       the parameters
 /// artifacts/IDENTITY/KEY/checkpoint.safetensors    while it is being trained
+/// artifacts/IDENTITY/KEY/end.safetensors           where a longer training goes on from it
 /// cells/IDENTITY/KEY.json                          description, averages, provenance
 /// cells/IDENTITY/KEY.safetensors                   the numbers of single datapoints
 /// cells/IDENTITY/KEY/                              finished blocks, while it is being measured

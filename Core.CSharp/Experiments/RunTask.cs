@@ -14,6 +14,7 @@ internal sealed record RunTask(string Key, ArtifactSpec Artifact, EvaluationSpec
         {
             string model = $"{Artifact.Data.Name}, seed {Artifact.Seed}";
             return Evaluation is { } evaluation ? $"{evaluation.Measure.Title} of {evaluation.Points} {evaluation.Split.ToString().ToLowerInvariant()} points, {model}"
+                : Artifact is TrainSpec { Continues: { } shorter } longer ? $"training of epochs {shorter.Schedule.Epochs + 1} to {longer.Schedule.Epochs}, {model}"
                 : Artifact is TrainSpec training ? $"training of {training.Schedule.Epochs} epochs, {model}"
                 : $"import, {model}";
         }

@@ -188,12 +188,15 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         LoadedData data = Data(spec.Data);
         Vae vae = spec.Build(options.Device, data.DataSize);
         if (spec.Parent is { } parent)
-            Inherit(vae, Ready(parent, cancellation));
-        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae);
-        double before = last?.Seconds ?? 0;
+            Inherit(vae, Ready(parent, cancellation), spec.Inherits);
+        TrainerOptions settings = spec.OptionsFor(vae);
+        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae, settings.Rule);
         if (last is { } found)
             observer.Note($"Training goes on after {found.Checkpoint.Position.Epoch} epochs and {found.Checkpoint.Position.Batch} batches.");
         Checkpoint? stored = last?.Checkpoint;
+        for (TrainSpec? shorter = spec.Continues; last is null && shorter is not null; shorter = shorter.Continues)
+            last = store.FindEnd(shorter, vae, settings.Rule);
+        double before = last?.Seconds ?? 0;
         var watch = Stopwatch.StartNew();
         void Save(Checkpoint checkpoint)
         {
@@ -211,8 +214,12 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         TrainingOutcome? outcome = null;
         try
         {
-            observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(spec.OptionsFor(vae)).Train(
-                vae, data.Train, data.Validation, observer.Epoch, report, new Checkpointing(options.CheckpointInterval, Save, stored), cancellation));
+            var checkpointing = new Checkpointing(
+                options.CheckpointInterval, Save, last?.Checkpoint, spec.KeepsEnd ? end => store.WriteEnd(spec, end, before + watch.Elapsed.TotalSeconds) : null);
+            // Of what is left to do.
+            double start = (last?.Checkpoint.Position.Epoch ?? 0) / (double)spec.Schedule.Epochs;
+            observer.Phase("training", $"{spec.Data.Name}, seed {spec.Seed}{position}", report => outcome = new Trainer(settings).Train(
+                vae, data.Train, data.Validation, observer.Epoch, done => report((done - start) / (1 - start)), checkpointing, cancellation));
         }
         catch (GapLabException e) when (stored is not null)
         {
@@ -240,15 +247,23 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     }
 
     /// <summary>Takes over the values of parameters that a parent has under the same names and shapes.</summary>
-    private static void Inherit(Vae vae, Vae parent)
+    private static void Inherit(Vae vae, Vae parent, Inheritance inherited)
     {
-        Dictionary<string, Tensor> values = parent.ParameterNames.Zip(parent.Parameters).ToDictionary();
+        bool isModel = inherited == Inheritance.Model;
+        IReadOnlyList<Tensor> heirs = isModel ? vae.Model.Parameters : vae.Parameters;
+        IReadOnlyList<string> names = isModel ? vae.Model.Parameters.Names : vae.ParameterNames;
+        Dictionary<string, Tensor> values = isModel
+            ? parent.Model.Parameters.Names.Zip(parent.Model.Parameters).ToDictionary()
+            : parent.ParameterNames.Zip(parent.Parameters).ToDictionary();
         bool any = false;
-        for (int i = 0; i < vae.Parameters.Count; i++)
+        for (int i = 0; i < heirs.Count; i++)
         {
-            if (!values.TryGetValue(vae.ParameterNames[i], out Tensor value) || value.Shape != vae.Parameters[i].Shape)
+            bool fits = values.TryGetValue(names[i], out Tensor value) && value.Shape == heirs[i].Shape;
+            if (isModel && !fits)
+                throw new GapLabException($"The parent's generative model has no parameter '{names[i]}' of the shape {heirs[i].Shape}; the models of both must be the same.");
+            if (!fits)
                 continue;
-            vae.Parameters[i].Assign(value);
+            heirs[i].Assign(value);
             any = true;
         }
         if (!any)

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using GapLab.Families;
 using GapLab.Inference;
 using GapLab.Objectives;
 using GapLab.Optimization;
@@ -43,8 +44,49 @@ public sealed record TrainSpec : ArtifactSpec
     /// <summary>A trained model from which parameters of the same names are taken as the initial ones; null for none.</summary>
     public ArtifactSpec? Parent { get; init; }
 
+    /// <summary>Which of its parameters a parent hands down.</summary>
+    public Inheritance Inherits { get; init; }
+
+    /// <summary>
+    /// A shorter run of the same description that this one goes on from, where its end is stored; null to start at the beginning. No part of the key, since the result is the same.
+    /// </summary>
+    internal TrainSpec? Continues { get; private init; }
+
+    /// <summary>Whether the state at the end is stored, too, so that a longer run can go on from it. No part of the key.</summary>
+    internal bool KeepsEnd { get; private init; }
+
     /// <inheritdoc/>
-    public override IReadOnlyList<ArtifactSpec> Dependencies => Parent is null ? [] : [Parent];
+    public override IReadOnlyList<ArtifactSpec> Dependencies => [.. new ArtifactSpec?[] { Parent, Continues }.OfType<ArtifactSpec>()];
+
+    /// <summary>
+    /// The run as it was after some of its epochs. Each is a training run of its own, whose schedule ends there, with a key of its own; the one of all epochs is this run. Since
+    /// everything random is counted by epoch and step, a shorter run is the beginning of a longer one: each goes on from the one before, so that all together take no longer than the longest.
+    /// </summary>
+    /// <param name="epochs">After which epochs, from 1, in any order.</param>
+    /// <returns>One run for each different epoch, in ascending order.</returns>
+    /// <exception cref="Tensors.GapLabException">The schedule does not have so many epochs.</exception>
+    public IReadOnlyList<TrainSpec> Snapshots(IEnumerable<int> epochs)
+    {
+        int[] ends = [.. epochs.Distinct().Order()];
+        var runs = new List<TrainSpec>();
+        foreach (int end in ends)
+            runs.Add(this with { Schedule = Schedule.First(end), Continues = runs.LastOrDefault() ?? Continues, KeepsEnd = end < ends[^1] || KeepsEnd });
+        return runs;
+    }
+
+    /// <summary>A training run of another family and encoder for the generative model that this run gives, which stays as it is. All else is as in this run.</summary>
+    /// <param name="family">The family.</param>
+    /// <param name="inference">The encoder.</param>
+    public TrainSpec WithNewEncoder(Component<FamilyContext, VariationalFamily> family, Component<InferenceContext, InferenceMethod> inference) => this with
+    {
+        Family = family,
+        Inference = inference,
+        Rule = JointGradient.Choice(trainsModel: false),
+        Parent = this,
+        Inherits = Inheritance.Model,
+        Continues = null,
+        KeepsEnd = false,
+    };
 
     /// <summary>The trainer's settings.</summary>
     /// <param name="vae">What is trained.</param>
@@ -81,5 +123,8 @@ public sealed record TrainSpec : ArtifactSpec
         }).ToJson();
         if (Parent is not null)
             json["parent"] = Parent.ToJson();
+        // A choice that is not made leaves no trace, as there once was no other.
+        if (Inherits != Inheritance.All)
+            json["inherits"] = CanonicalJson.From(Inherits);
     }
 }

@@ -40,10 +40,11 @@ public sealed class AuxiliaryFlow : VariationalFamily
     /// <param name="scale">How σ₁ and σ₂ are made of a network's outputs; null for the sigmoid, which the paper's own code uses.</param>
     /// <param name="standardAuxiliary">Whether q(v₀ | z₀) = N(0, I), instead of a network.</param>
     /// <param name="startsAtIdentity">Whether the flow starts as the identity with r(v | z) = q(v | z): the bound is then that of a factorised Gaussian with the same λ.</param>
+    /// <param name="conditionalHidden">The sizes of the hidden layers of q(v | z) and r(v | z); null for those of the other networks.</param>
     /// <exception cref="GapLabException">A negative number of steps, or a start at the identity with a scale that is not 1 for outputs of zero.</exception>
     public AuxiliaryFlow(
         Device device, int latentSize, RandomStream stream, int steps = 2, IReadOnlyList<int>? hidden = null, Activation activation = Activation.Elu,
-        FlowScale? scale = null, bool standardAuxiliary = false, bool startsAtIdentity = false)
+        FlowScale? scale = null, bool standardAuxiliary = false, bool startsAtIdentity = false, IReadOnlyList<int>? conditionalHidden = null)
         : base(new ParameterSet(device))
     {
         if (steps < 0)
@@ -53,16 +54,17 @@ public sealed class AuxiliaryFlow : VariationalFamily
         if (startsAtIdentity && !_scale.IsOneAtZero)
             throw new GapLabException($"AuxiliaryFlow: with the scale '{_scale.Name}' a flow cannot start at the identity; use the centred sigmoid or the exponential.");
         hidden ??= [100, 100];
+        IReadOnlyList<int> conditional = conditionalHidden ?? hidden;
         LocalBlocks = [new("mean", latentSize), new("logVariance", latentSize)];
         Network Net(string name) => new(Shared, name, latentSize, hidden, activation, stream);
         _steps = new (Coupling, Coupling)[steps];
         for (int t = 0; t < steps; t++)
             _steps[t] = (new(Net($"flow.{t}.auxiliary.scale"), Net($"flow.{t}.auxiliary.shift")), new(Net($"flow.{t}.latent.scale"), Net($"flow.{t}.latent.shift")));
         int first = Shared.Count;
-        _auxiliary = standardAuxiliary ? null : new Conditional(Shared, "auxiliary", latentSize, hidden, activation, stream);
+        _auxiliary = standardAuxiliary ? null : new Conditional(Shared, "auxiliary", latentSize, conditional, activation, stream);
         int second = Shared.Count;
-        _reverse = new Conditional(Shared, "reverse", latentSize, hidden, activation, stream);
-        _name = $"flow of {steps} step{(steps == 1 ? "" : "s")}, {string.Join('-', [latentSize, .. hidden, latentSize])} {activation}, {_scale.Name}{(standardAuxiliary ? ", v0 standard" : "")}";
+        _reverse = new Conditional(Shared, "reverse", latentSize, conditional, activation, stream);
+        _name = $"flow of {steps} step{(steps == 1 ? "" : "s")}, {string.Join('-', [latentSize, .. hidden, latentSize])} {activation}, {_scale.Name}{(standardAuxiliary ? ", v0 standard" : "")}{(conditionalHidden is null ? "" : $", r {string.Join('-', [latentSize, .. conditional, 2 * latentSize])}")}";
         if (!startsAtIdentity)
             return;
         foreach ((Coupling auxiliary, Coupling latent) in _steps)
@@ -83,15 +85,16 @@ public sealed class AuxiliaryFlow : VariationalFamily
     /// <param name="scale">How σ₁ and σ₂ are made of a network's outputs; null for the sigmoid.</param>
     /// <param name="standardAuxiliary">Whether q(v₀ | z₀) = N(0, I), instead of a network.</param>
     /// <param name="startsAtIdentity">Whether the flow starts as the identity with r(v | z) = q(v | z).</param>
+    /// <param name="conditionalHidden">The sizes of the hidden layers of q(v | z) and r(v | z); null for those of the other networks.</param>
     /// <exception cref="ShapeException">When it is built for a model with more than one latent level.</exception>
     public static Component<FamilyContext, VariationalFamily> Choice(
         int steps = 2, IReadOnlyList<int>? hidden = null, Activation activation = Activation.Elu, FlowScale? scale = null,
-        bool standardAuxiliary = false, bool startsAtIdentity = false)
+        bool standardAuxiliary = false, bool startsAtIdentity = false, IReadOnlyList<int>? conditionalHidden = null)
     {
         hidden ??= [100, 100];
         scale ??= FlowScale.Sigmoid();
-        return new("flow", revision: 1, new { steps, hidden, activation, scale, standardAuxiliary, startsAtIdentity }, context => new AuxiliaryFlow(
-            context.Model.Device, context.SingleLatentSize("of flows"), context.Stream, steps, hidden, activation, scale, standardAuxiliary, startsAtIdentity));
+        return new("flow", revision: 1, new { steps, hidden, activation, scale, standardAuxiliary, startsAtIdentity, conditionalHidden }, context => new AuxiliaryFlow(
+            context.Model.Device, context.SingleLatentSize("of flows"), context.Stream, steps, hidden, activation, scale, standardAuxiliary, startsAtIdentity, conditionalHidden));
     }
 
     /// <inheritdoc/>

@@ -12,7 +12,8 @@ namespace GapLab.Inference;
 /// </summary>
 /// <param name="samples">Samples of q for each datapoint.</param>
 /// <param name="form">How the KL terms are evaluated.</param>
-public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic) : TrainingRule
+/// <param name="trainsModel">Whether θ is trained, too; if not, the model stays as it is, and no gradients of its weights are computed.</param>
+public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic, bool trainsModel = true) : TrainingRule
 {
     /// <summary>Inference that samples must not see the noise that its result is judged by.</summary>
     private const ulong InferenceNoise = 1;
@@ -20,11 +21,16 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
     /// <summary>The choice of this rule, for the specification of an experiment.</summary>
     /// <param name="samples">Samples of q for each datapoint.</param>
     /// <param name="form">How the KL terms are evaluated.</param>
-    public static Component<Vae, TrainingRule> Choice(int samples = 1, KlForm form = KlForm.Analytic) =>
-        new("joint-gradient", revision: 1, new { samples, form }, _ => new JointGradient(samples, form));
+    /// <param name="trainsModel">Whether θ is trained, too.</param>
+    public static Component<Vae, TrainingRule> Choice(int samples = 1, KlForm form = KlForm.Analytic, bool trainsModel = true) => new(
+        "joint-gradient", revision: 1, new { samples, form, trainsModel = trainsModel ? (bool?)null : false }, _ => new JointGradient(samples, form, trainsModel));
 
     /// <inheritdoc/>
-    public override string Name => $"joint gradient, {samples} sample{(samples == 1 ? "" : "s")}, {form} KL";
+    public override string Name => $"joint gradient, {samples} sample{(samples == 1 ? "" : "s")}, {form} KL{(trainsModel ? "" : ", fixed model")}";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<int> Trained(Vae vae) =>
+        trainsModel ? base.Trained(vae) : [.. Enumerable.Range(vae.Model.Parameters.Count, vae.Parameters.Count - vae.Model.Parameters.Count)];
 
     /// <inheritdoc/>
     public override Tensor Gradients(Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients)
@@ -32,7 +38,7 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
         LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream.Fork(InferenceNoise), step).Final;
         Tensor value = new ElboObjective(vae.Model, vae.Family, x, new Noise(x, stream, samples, step), weights, form).Value(lambda);
         Tensor mean = Tensor.Filled(value.Device, value.Shape, 1.0 / x.Count, value.Type);
-        Gradient.Of(value, (Tensor[])[.. vae.Parameters], gradients, seed: mean);
+        Gradient.Of(value, (Tensor[])[.. Trained(vae).Select(i => vae.Parameters[i])], gradients, seed: mean);
         return value;
     }
 }

@@ -11,13 +11,19 @@ public abstract class TrainingRule
     /// <summary>The rule in a few words, for provenance.</summary>
     public abstract string Name { get; }
 
-    /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
+    /// <summary>
+    /// The positions in <see cref="Vae.Parameters"/> of the parameters that it trains, in ascending order: all, unless a rule says otherwise. The others keep their values, bit for bit.
+    /// </summary>
     /// <param name="vae">What is trained.</param>
+    public virtual IReadOnlyList<int> Trained(Vae vae) => [.. Enumerable.Range(0, vae.Parameters.Count)];
+
+    /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
+    /// <param name="vae">What is trained, in training (<see cref="Vae.InTraining"/>).</param>
     /// <param name="x">The batch.</param>
     /// <param name="stream">The source of noise.</param>
     /// <param name="step">The training step, a step of the stream.</param>
     /// <param name="weights">The weights of the objective's terms.</param>
-    /// <param name="gradients">Receives one gradient for each of <see cref="Vae.Parameters"/>.</param>
+    /// <param name="gradients">Receives one gradient for each of the parameters that are trained, see <see cref="Trained"/>.</param>
     /// <returns>The objective of every datapoint, [B].</returns>
     public abstract Tensor Gradients(Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients);
 }

@@ -23,6 +23,23 @@ public sealed class LearningRateSchedule(params ScheduleStage[] stages)
     public static LearningRateSchedule Burda() =>
         new([.. Enumerable.Range(0, 8).Select(i => new ScheduleStage((int)Math.Pow(3, i), 1e-3 * Math.Pow(10, -i / 7.0)))]);
 
+    /// <summary>The schedule of the first epochs alone.</summary>
+    /// <param name="epochs">How many, from 1.</param>
+    /// <exception cref="GapLabException">The schedule does not have so many.</exception>
+    public LearningRateSchedule First(int epochs)
+    {
+        if (epochs < 1 || epochs > Epochs)
+            throw new GapLabException($"The learning-rate schedule has {Epochs} epochs, of which the first {epochs} cannot be taken.");
+        var first = new List<ScheduleStage>();
+        foreach (ScheduleStage stage in Stages)
+        {
+            int left = epochs - first.Sum(taken => taken.Epochs);
+            if (left > 0)
+                first.Add(stage with { Epochs = Math.Min(stage.Epochs, left) });
+        }
+        return new LearningRateSchedule([.. first]);
+    }
+
     /// <summary>The stage that an epoch belongs to.</summary>
     /// <param name="epoch">From 0.</param>
     /// <returns>The stage's number, and whether the epoch is its first.</returns>

@@ -20,21 +20,24 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
     private const string Parameter = "parameter/", First = "first/", Second = "second/", Best = "best/";
 
     /// <summary>Captures a run.</summary>
-    internal static Checkpoint Capture(Vae vae, Optimizer optimizer, TrainingPosition position, IReadOnlyList<SafetensorsEntry> best) => new(
+    internal static Checkpoint Capture(Vae vae, IReadOnlyList<int> trained, Optimizer optimizer, TrainingPosition position, IReadOnlyList<SafetensorsEntry> best) => new(
         position with { OptimizerSteps = optimizer.Steps },
         [
             .. TensorEntry.Of(Parameter, vae.ParameterNames, vae.Parameters),
-            .. TensorEntry.Of(First, vae.ParameterNames, optimizer.FirstMoments),
-            .. TensorEntry.Of(Second, vae.ParameterNames, optimizer.SecondMoments),
+            .. TensorEntry.Of(First, NamesOf(vae, trained), optimizer.FirstMoments),
+            .. TensorEntry.Of(Second, NamesOf(vae, trained), optimizer.SecondMoments),
             .. best,
         ]);
 
     /// <summary>Checks that all tensors of a model are there.</summary>
+    /// <param name="vae">The model.</param>
+    /// <param name="trained">The positions of its trained parameters.</param>
     /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
-    internal void Require(Vae vae)
+    internal void Require(Vae vae, IReadOnlyList<int> trained)
     {
-        foreach (string prefix in (string[])[Parameter, First, Second])
-            TensorEntry.Require(Tensors, prefix, vae.ParameterNames, vae.Parameters);
+        TensorEntry.Require(Tensors, Parameter, vae.ParameterNames, vae.Parameters);
+        foreach (string prefix in (string[])[First, Second])
+            TensorEntry.Require(Tensors, prefix, NamesOf(vae, trained), [.. trained.Select(i => vae.Parameters[i])]);
         if (Tensors.Any(entry => entry.Name.StartsWith(Best, StringComparison.Ordinal)))
             TensorEntry.Require(Tensors, Best, vae.ParameterNames, vae.Parameters);
     }
@@ -42,12 +45,12 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
     /// <summary>Puts a run into the captured state.</summary>
     /// <returns>The entries of the best parameters.</returns>
     /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
-    internal SafetensorsEntry[] Restore(Vae vae, Optimizer optimizer)
+    internal SafetensorsEntry[] Restore(Vae vae, IReadOnlyList<int> trained, Optimizer optimizer)
     {
-        Require(vae);
+        Require(vae, trained);
         TensorEntry.Restore(Tensors, Parameter, vae.ParameterNames, vae.Parameters);
-        TensorEntry.Restore(Tensors, First, vae.ParameterNames, optimizer.FirstMoments);
-        TensorEntry.Restore(Tensors, Second, vae.ParameterNames, optimizer.SecondMoments);
+        TensorEntry.Restore(Tensors, First, NamesOf(vae, trained), optimizer.FirstMoments);
+        TensorEntry.Restore(Tensors, Second, NamesOf(vae, trained), optimizer.SecondMoments);
         optimizer.Steps = Position.OptimizerSteps;
         return [.. Tensors.Where(entry => entry.Name.StartsWith(Best, StringComparison.Ordinal))];
     }
@@ -78,4 +81,7 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
         }
         throw new DataException($"The file holds no checkpoint: its metadata lack '{PositionMember}'.");
     }
+
+    /// <summary>The names of the parameters that have moments.</summary>
+    private static string[] NamesOf(Vae vae, IReadOnlyList<int> trained) => [.. trained.Select(i => vae.ParameterNames[i])];
 }

@@ -36,13 +36,15 @@ public sealed class Trainer(TrainerOptions options)
         Action<EpochReport>? onEpoch = null, Action<double>? onStep = null, Checkpointing? checkpointing = null, CancellationToken cancellation = default)
     {
         RequireSense(train, validation);
-        var adam = new Adam(vae.Parameters, options.Adam);
+        Vae learning = vae.InTraining();
+        IReadOnlyList<int> trained = options.Rule.Trained(vae);
+        var adam = new Adam(trained.Select(i => vae.Parameters[i]), options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
         var shuffling = new RandomStream(options.Seed, RandomPurpose.Shuffling);
         var scores = validation is null
             ? null
             : new ValidationCurve(validation, options.ValidationPoints, options.ValidationSamples, new RandomStream(options.Seed, RandomPurpose.Evaluation));
-        var gradients = new Tensor[vae.Parameters.Count];
+        var gradients = new Tensor[trained.Count];
         var order = new int[train.Count];
         int epochs = options.Schedule.Epochs, batches = (train.Count + options.BatchSize - 1) / options.BatchSize;
 
@@ -52,18 +54,19 @@ public sealed class Trainer(TrainerOptions options)
         SafetensorsEntry[] best = [];
         if (checkpointing?.Resume is { } resumed)
         {
-            best = resumed.Restore(vae, adam);
+            best = resumed.Restore(vae, trained, adam);
             (epoch, batch, sum, _, bestEpoch, IReadOnlyList<EpochReport> reports) = resumed.Position;
-            curve.AddRange(reports);
+            // A run that goes on from a shorter one reports as if there had been no other.
+            curve.AddRange(reports.Select(report => report with { Epochs = epochs }));
         }
 
-        void Save()
+        void Save(Action<Checkpoint>? store)
         {
-            if (checkpointing is null)
+            if (store is null)
                 return;
             // A checkpoint from which no step can succeed would take the place of a good one.
             RequireFinite(vae, epoch, batches * epoch + batch);
-            checkpointing.Save(Checkpoint.Capture(vae, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+            store(Checkpoint.Capture(vae, trained, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
         }
 
         var sinceCheckpoint = Stopwatch.StartNew();
@@ -81,7 +84,7 @@ public sealed class Trainer(TrainerOptions options)
             {
                 if (cancellation.IsCancellationRequested)
                 {
-                    Save();
+                    Save(checkpointing?.Save);
                     cancellation.ThrowIfCancellationRequested();
                 }
                 int step = epoch * batches + batch;
@@ -89,7 +92,7 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(indices, epoch);
-                    double value = options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
+                    double value = options.Rule.Gradients(learning, x, noise, step, weights, gradients).Sum().ToDouble();
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
@@ -99,7 +102,7 @@ public sealed class Trainer(TrainerOptions options)
                 onStep?.Invoke((step + 1) / (epochs * (double)batches));
                 if (checkpointing is not null && sinceCheckpoint.Elapsed >= checkpointing.Interval)
                 {
-                    Save();
+                    Save(checkpointing.Save);
                     sinceCheckpoint.Restart();
                 }
             }
@@ -113,6 +116,7 @@ public sealed class Trainer(TrainerOptions options)
             }
             onEpoch?.Invoke(report);
         }
+        Save(checkpointing?.End);
         if (options.KeepBest)
             Checkpoint.RestoreBest(vae, best);
         RequireFinite(vae, epoch - 1, batches * epoch);

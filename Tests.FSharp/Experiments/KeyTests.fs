@@ -84,7 +84,7 @@ let ``every setting of a training run changes its key`` () =
           "Inference", Amortized.Choice([| 21 |], Activation.Tanh)
           "Schedule", LearningRateSchedule.Constant(3, 2e-3)
           "Adam", AdamOptions(Epsilon = 1e-4)
-          "Rule", JointGradient.Choice 2
+          "Rule", JointGradient.Choice(trainsModel = false)
           "Weights", Annealing.Kl 2
           "Patience", 3
           "Parent", withValue train (typeof<TrainSpec>.GetProperty "Seed") 5UL ]
@@ -139,7 +139,7 @@ let ``every setting of a measure changes the key`` () =
 let ``optional settings that are not given leave no trace`` () =
     let json = train.ToJson().ToJsonString()
 
-    for name in [ "null"; "patience"; "parent"; "validationCount"; "sha256" ] do
+    for name in [ "null"; "patience"; "parent"; "inherits"; "trainsModel"; "validationCount"; "sha256" ] do
         holds $"no {name}" (not (json.Contains name))
 
 [<Test>]

@@ -88,6 +88,46 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
           "forwardEffectiveChains", both.Forward.EffectiveSampleSizes, None
           "reverseEffectiveChains", both.Reverse.EffectiveSampleSizes, None ]
 
+    let rowsOf (value: Observations -> int -> float) =
+        [| for row in 0 .. x.Count - 1 -> value (x.Select(ReadOnlySpan [| row |])) row |]
+
+    let posteriors =
+        [| for row in 0 .. x.Count - 1 -> PlanePosterior.Of(vae.Model, x.Select(ReadOnlySpan [| row |])) |]
+
+    let divergences (lambda: LocalParameters) =
+        rowsOf (fun own row ->
+            let lambda = lambda.Select(ReadOnlySpan [| row |])
+            let noise = (streamOf RandomPurpose.Importance).Fork 4UL
+            let q = PlanePosterior.Of(vae.Model, vae.Family, own, lambda, noise)
+            PlanePosterior.Divergence(vae.Model, own, posteriors[row], q))
+
+    let fromMoments =
+        LocalOptimizer(local)
+            .Optimize(
+                vae.Model,
+                vae.Family,
+                x,
+                streamOf RandomPurpose.LocalOptimization,
+                null,
+                CancellationToken.None,
+                PlanePosterior.MomentsAsStart(vae.Family, posteriors)
+            )
+
+    let shapeColumns =
+        let ofPosterior name (value: PlaneDensity -> float) = name, Array.map value posteriors, None
+        let standard = divergences optimum.Lambda
+
+        [ ofPosterior "logMarginal" _.LogIntegral
+          ofPosterior "correlation" _.Correlation
+          ofPosterior "bimodality" (fun p -> p.Bimodality())
+          ofPosterior "saddle" (fun p ->
+              match p.SecondPart() with
+              | null -> 0.
+              | part -> part.Depth)
+          "klInferred", divergences lambda, None
+          "klFromStandard", standard, None
+          "klOptimal", Array.map2 min standard (divergences fromMoments.Lambda), None ]
+
     let bound = (Iwae 7).Estimate(vae.Model, vae.Family, x, lambda, streamOf RandomPurpose.Importance)
 
     [ InferredBounds 9, columns (importance 9 lambda 1UL)
@@ -98,6 +138,7 @@ let private direct (vae: Vae) (x: Observations) : (Measure * (string * float[] *
       BidirectionalBound ais, bidirectionalColumns (Bdmc(ais).Run(vae.Model, simulated, annealing))
       BidirectionalBound fromQ,
       bidirectionalColumns (Bdmc(fromQ).Run(vae.Model, vae.Family, simulated, simulatedLambda, annealing))
+      PosteriorShape local, shapeColumns
       boundMeasure, [ column "bound" bound ] ]
 
 let private spec artifact (measure: Measure) =

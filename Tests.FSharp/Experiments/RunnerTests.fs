@@ -278,6 +278,36 @@ let ``a model starts from its parent's parameters, or says that none fit`` () =
             runner.Ensure([||], [| stranger |])))
 
 [<Test>]
+let ``a parent may hand down its generative model alone, which then has to fit`` () =
+    withFolder (fun folder ->
+        let parent = plainSpec folder 1UL
+
+        let child inherits latentSize =
+            TrainSpec(
+                Data = parent.Data,
+                Model = DenseModel.Choice(latentSize, [| 4 |], Activation.Elu, OutputKind.Bernoulli),
+                Family = parent.Family,
+                Inference = parent.Inference,
+                Schedule = LearningRateSchedule.Constant(1, 0.0),
+                Seed = 7UL,
+                Parent = parent,
+                Inherits = inherits
+            )
+
+        let runner, _ = runnerOn (Path.Combine(folder, "store"))
+        let bits (part: Vae -> Tensor seq) spec = bitsOf (part (runner.Load spec))
+        let model (vae: Vae) = vae.Model.Parameters :> Tensor seq
+        let encoder (vae: Vae) = vae.Inference.Parameters :> Tensor seq
+        let own = child Inheritance.Model 2
+        equal (bits model parent) (bits model own)
+        // The encoders' names and shapes agree; a rate of zero leaves the initial values.
+        equal (bitsOf (own.Build(cpu, 6)).Inference.Parameters) (bits encoder own)
+        equal (bits encoder parent) (bits encoder (child Inheritance.All 2))
+
+        throws<GapLabException> [ "generative model"; "'decoder.0.weight'"; "must be the same" ] (fun () ->
+            runner.Ensure([||], [| child Inheritance.Model 3 |])))
+
+[<Test>]
 let ``a model comes from a file of weights, which may be another store's`` () =
     withFolder (fun folder ->
         let trained = plainSpec folder 1UL

@@ -44,6 +44,22 @@ let ``the inverse undoes the flow, with the same log|det|`` (seed: uint64) =
     Checks.close "v" 1e-9 (v.ToArray()) (v0.ToArray())
     Checks.close "log|det|" 1e-9 (logDet.ToArray()) (inverseLogDet.ToArray())
 
+[<Test>]
+let ``the networks of q(v | z) and r(v | z) may have layers of their own`` () =
+    let weights (flow: AuxiliaryFlow) =
+        [ for name, value in Seq.zip flow.Shared.Names flow.Shared do
+              if name.EndsWith "0.weight" then
+                  name.Split('.')[0], value.Shape[0] ]
+        |> List.distinct
+
+    Checks.equal
+        [ "flow", 7; "auxiliary", 4; "reverse", 4 ]
+        (weights (AuxiliaryFlow(cpu, 2, stream 1UL, 2, [| 7 |], conditionalHidden = [| 4; 5 |])))
+
+    Checks.equal
+        [ "flow", 7; "reverse", 7 ]
+        (weights (AuxiliaryFlow(cpu, 2, stream 1UL, 2, [| 7 |], standardAuxiliary = true)))
+
 [<TestCase(true, true)>]
 [<TestCase(true, false)>]
 [<TestCase(false, true)>]

@@ -43,3 +43,21 @@ let ``stages without epochs are passed over`` () =
     let schedule = LearningRateSchedule [| ScheduleStage(0, 1.0); ScheduleStage(2, 0.5) |]
     let struct (stage, isFirst) = schedule.At 0
     equal (1, true) (stage, isFirst)
+
+[<Test>]
+let ``the first epochs of a schedule have the same rates`` () =
+    let schedule = LearningRateSchedule.Burda()
+
+    for epochs in [ 1; 2; 4; 5; 100; 3280 ] do
+        let first = schedule.First epochs
+        equal epochs first.Epochs
+
+        for epoch in 0 .. epochs - 1 do
+            equal (schedule.At epoch) (first.At epoch)
+
+        equal
+            (List.ofSeq (Seq.take (first.Stages.Count - 1) schedule.Stages))
+            (List.ofSeq first.Stages |> List.take (first.Stages.Count - 1))
+
+    for epochs in [ 0; 3281 ] do
+        throws<GapLabException> [ "3280 epochs"; string epochs ] (fun () -> schedule.First epochs |> ignore)

@@ -83,6 +83,23 @@ let ``report shows what the store holds, and computes nothing`` () =
     holds "the heading" (html.Contains "<h2>glyphs (train count 5000)</h2>")
     equal before (files ())
 
+[<Test; Order 5>]
+let ``figure2 shows posteriors over the plane, with gaps that add up`` () =
+    needPlotly ()
+    let output = runs "figure2.fsx" [ "--out"; "figure2.html" ]
+    holds "the file is named" (output.Contains "figure2.html is written")
+    let html = drawn "figure2.html" 1
+
+    for row in [ "p(z | x)"; "q, encoder"; "q*, FFG"; "q*, flow" ] do
+        holds row (html.Contains $"\"text\":\"{row}\"")
+
+    for column in [ "log p(x)"; "IWAE of q*"; "AIS"; "approximation gap"; "inference gap" ] do
+        holds column (html.Contains $"<th class=\"number\">{column}</th>")
+
+    // What is measured of all points is stored; what is computed again has the same bits.
+    runs "figure2.fsx" [ "--out"; "again.html" ] |> ignore
+    holds "the same page" (html = File.ReadAllText(Path.Combine(folder.Value, "again.html")))
+
 [<Test>]
 let ``what cannot be shown is refused before any work`` () =
     let refused script arguments words =

@@ -138,6 +138,26 @@ let ``titles, axes, legend and size are in the layout`` () =
     throws<GapLabException> [ "10,000" ] (fun () -> Chart.WithSize (1, 1) chart |> ignore)
 
 [<Test>]
+let ``series may share colours, be dashed, and be cut off`` () =
+    let plain = Chart.Combine [ for y in 1..3 -> Chart.Line([ 1, y; 2, y ], Band = [ 0., 4.; 0., 4. ]) ]
+
+    let chart =
+        plain |> Chart.WithColors [ 2; 2; 0 ] |> Chart.WithDashes [ false; true; false ] |> Chart.WithYRange(-1.5, 2.)
+
+    let lines chart = traces chart |> List.filter (fun trace -> isNull trace["fill"])
+
+    let own = [ for trace in lines plain -> at "line.color" trace ]
+    equal [ own[2]; own[2]; own[0] ] [ for trace in lines chart -> at "line.color" trace ]
+    equal [ false; true; false ] [ for trace in lines chart -> not (isNull trace["line"].["dash"]) ]
+    equal "[-1.5,2]" (at "yaxis.range" ((json chart).["layout"]))
+    throws<GapLabException> [ "3 series"; "[|0|]" ] (fun () -> Chart.WithColors [ 0 ] plain |> ignore)
+    throws<GapLabException> [ "3 series" ] (fun () -> Chart.WithColors [ 0; -1; 2 ] plain |> ignore)
+    throws<GapLabException> [ "3 series"; "2" ] (fun () -> Chart.WithDashes [ true; true ] plain |> ignore)
+
+    for low, high in [ 1., 1.; 2., 1.; nan, 1.; 0., infinity ] do
+        throws<GapLabException> [ "range" ] (fun () -> Chart.WithYRange (low, high) plain |> ignore)
+
+[<Test>]
 let ``grids must be rectangular and labels must fit`` () =
     throws<GapLabException> [ "row 2" ] (fun () -> Chart.Heatmap [ [ 1.; 2. ]; [ 3. ] ] |> ignore)
 
@@ -145,6 +165,56 @@ let ``grids must be rectangular and labels must fit`` () =
         Chart.Heatmap([ [ 1.; 2. ] ], ColumnLabels = [ "a" ]) |> ignore)
 
     throws<GapLabException> [ "1 rows"; "Y" ] (fun () -> Chart.Contour([ [ 1.; 2. ] ], Y = [ 1.; 2. ]) |> ignore)
+
+[<Test>]
+let ``contours lie at the levels that are asked for`` () =
+    let contour levels = Chart.Contour([ [ 1.; 2. ]; [ 3.; 4. ] ], Lines = true, Levels = levels)
+    let trace = traces (contour [ 1.5; 2.; 2.5 ]) |> List.exactlyOne
+    equal "false" (at "autocontour" trace)
+    equal [ "1.5"; "2.5"; "0.5" ] [ for name in [ "start"; "end"; "size" ] -> at $"contours.{name}" trace ]
+    let one = traces (contour [ -3. ]) |> List.exactlyOne
+    equal [ "-3"; "-3" ] [ for name in [ "start"; "end" ] -> at $"contours.{name}" one ]
+
+    for wrong in [ []; [ 2.; 1. ]; [ 1.; 1. ]; [ nan; 1. ] ] do
+        throws<GapLabException> [ "rising" ] (fun () -> contour wrong |> ignore)
+
+    throws<GapLabException> [ "equally far apart" ] (fun () -> contour [ 1.; 2.; 4. ] |> ignore)
+
+[<Test>]
+let ``charts of a grid have axes, titles and colours of their own`` () =
+    let chart =
+        Chart.Grid(
+            [ [ Chart.Contour [ [ 1.; 2. ]; [ 3.; 4. ] ] |> Chart.WithTitle "A" |> Chart.WithYTitle "p"
+                Chart.Line [ 1, 2 ] |> Chart.WithLogX ]
+              [ Chart.Combine [ Chart.Line [ 1, 2 ]; Chart.Line([ 1, 3 ], Band = [ 2., 4. ]) ] ] ],
+            CellWidth = 200,
+            CellHeight = 100
+        )
+
+    let figure = json chart
+    let names axis = [ for trace in traces chart -> textAt axis trace ]
+    equal [ "x"; "x2"; "x3"; "x3"; "x3" ] (names "xaxis")
+    equal [ "y"; "y2"; "y3"; "y3"; "y3" ] (names "yaxis")
+    // Each chart starts the palette anew; a band has the colour of its line.
+    equal [ "#0072b2"; "#0072b2"; "#d55e00" ] [ for i in [ 1; 2; 4 ] -> textAt $"data.{i}.line.color" figure ]
+    equal "false" (at "data.0.showscale" figure)
+    equal "\"p\"" (at "layout.yaxis.title.text" figure)
+    equal "\"log\"" (at "layout.xaxis2.type" figure)
+    equal "null" (at "layout.xaxis.type" figure)
+    equal [ "x"; "y2"; "y3" ] [ for place in [ "yaxis"; "xaxis2"; "xaxis3" ] -> textAt $"layout.{place}.anchor" figure ]
+    let titles = figure["layout"].["annotations"].AsArray()
+    equal [ "A" ] [ for title in titles -> textAt "text" title ]
+
+    let domain axis =
+        [ for i in 0..1 -> JsonNode.Parse(at $"layout.{axis}.domain.{i}" figure).GetValue<float>() ]
+
+    // The second column lies to the right of the first, the second row below it.
+    holds "columns" ((domain "xaxis")[1] < (domain "xaxis2")[0])
+    holds "rows" ((domain "yaxis3")[1] < (domain "yaxis")[0])
+    equal (domain "xaxis") (domain "xaxis3")
+    holds "the size of two cells" (JsonNode.Parse(at "layout.width" figure).GetValue<int>() >= 400)
+    throws<GapLabException> [ "at least one chart" ] (fun () -> Chart.Grid([]: Chart list list) |> ignore)
+    throws<GapLabException> [ "99" ] (fun () -> Chart.Grid([ [ Chart.Line [ 1, 2 ] ] ], CellWidth = 99) |> ignore)
 
 /// The levels of one image of a drawn grid, with gaps of one pixel.
 let private levels (chart: Chart) y x =

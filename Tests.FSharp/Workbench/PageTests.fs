@@ -43,6 +43,9 @@ let private charts =
       )
       Chart.Contour grid
       Chart.Combine [ Chart.Contour(grid, Lines = true, Name = "p"); Chart.Contour(grid, Lines = true, Name = "q") ]
+      Chart.Grid
+          [ [ Chart.Contour(grid, Levels = [ 10.; 20. ]) |> Chart.WithTitle "a"; Chart.Line [ 1, 2; 2, 3 ] ]
+            [ Chart.Combine [ Chart.Contour grid; Chart.Contour(grid, Lines = true) ]; Chart.Box [ 1.; 2. ] ] ]
       Chart.ImageGrid(Array3D.init 7 5 5 (fun _ y x -> float (x + y) / 10.), Columns = 3)
       |> Chart.WithTitle "images"
       Chart.Line([]: (int * int) list) |> Chart.WithSize(300, 200) ]

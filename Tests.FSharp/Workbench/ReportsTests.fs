@@ -14,7 +14,8 @@ let private report =
             [ "nats"; "train"; "published" ]
             [ [ Text "a, b"; Estimate(-89.8, 0.125); Value -91.23 ]
               [ Text "gap | c"; Interval(1.43, 1.305, 1.5551); Missing ] ]
-      Charts = [] }
+      Charts = []
+      Summaries = [] }
 
 let private written name =
     let folder = Directory.CreateTempSubdirectory("gaplab-").FullName
@@ -61,3 +62,24 @@ let ``HTML has the title, the rows and the notes`` () =
 [<Test>]
 let ``another ending is refused with the known ones`` () =
     throws<GapLabException> [ ".csv, .md, .tex, .html" ] (fun () -> Report.checkOutput "table.pdf")
+
+[<Test>]
+let ``pages begin with what sums the rows up, Markdown has it, and files of one table leave it out`` () =
+    let folder = Directory.CreateTempSubdirectory("gaplab-").FullName
+
+    try
+        let summed = { report with Summaries = [ "In short", Frame.ofColumns [ "sum" => [ 7 ] ] ] }
+
+        let text name =
+            let file = Path.Combine(folder, name)
+            Report.write file summed
+            File.ReadAllText file
+
+        holds "Markdown" ((text "a.md").Contains "In short:\n\n| sum |")
+        holds "CSV" (not ((text "a.csv").Contains "In short"))
+
+        if (Plotly.find Plotly.home).IsSome then
+            let html = text "a.html"
+            holds "pages" (html.IndexOf "In short" < html.IndexOf "gap | c")
+    finally
+        Directory.Delete(folder, true)

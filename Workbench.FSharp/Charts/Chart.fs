@@ -80,8 +80,10 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         ofSeries (Traces.heatmap (Figure.grid z) rows columns Name (ShowValues = Some true))
 
     /// Lines of equal height of a function on a grid: z[i][j] is its value at X[j], Y[i]. They are filled with colours, or with
-    /// `Lines = true` drawn in one colour, so that several can lie over each other.
-    static member Contour(z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool) : Chart =
+    /// `Lines = true` drawn in one colour, so that several can lie over each other. `Levels` are their heights, equally far apart.
+    static member Contour
+        (z: seq<#seq<float>>, ?X: seq<float>, ?Y: seq<float>, ?Name: string, ?Lines: bool, ?Levels: seq<float>)
+        : Chart =
         ofSeries (
             Traces.contour
                 (Figure.grid z)
@@ -89,9 +91,10 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
                 (Option.map Seq.toArray Y)
                 Name
                 (Lines = Some true)
+                (Option.map Seq.toArray Levels)
         )
 
-    static member private Grid(images, (count, height, width), columns, rowLabels, columnLabels) =
+    static member private Images(images, (count, height, width), columns, rowLabels, columnLabels) =
         if count = 0 || height = 0 || width = 0 then
             fail $"An image grid needs images, but got {count} of {height} by {width} pixels."
 
@@ -105,7 +108,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         let trace, layout, area =
             ImageGrids.create images (count, height, width) columns (labels rowLabels) (labels columnLabels)
 
-        Chart([ { Trace = trace; Band = None } ], layout, Some area)
+        Chart([ { Trace = trace; Band = None; Color = None } ], layout, Some area)
 
     /// Images [N, H, W] of grey levels from 0 (black) to 1 (white), row by row in a grid of `Columns` (10 unless told). Levels outside are
     /// clipped.
@@ -113,7 +116,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         (images: float[,,], ?Columns: int, ?RowLabels: seq<string>, ?ColumnLabels: seq<string>)
         : Chart =
         let shape = images.GetLength 0, images.GetLength 1, images.GetLength 2
-        Chart.Grid(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
+        Chart.Images(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
 
     /// Images [N, H, W], or [N, D] with D = H², as a tensor; otherwise as from an array.
     static member ImageGrid
@@ -138,7 +141,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
             | 3 -> shape[0], shape[1], shape[2]
             | _ -> fail $"Images are a tensor of shape [images, height, width] or [images, pixels], not {shape}."
 
-        Chart.Grid(images.ToArray(), size, Columns, RowLabels, ColumnLabels)
+        Chart.Images(images.ToArray(), size, Columns, RowLabels, ColumnLabels)
 
     // ------------------------------------------------------------------------------------------------------------
     // Charts of frames
@@ -169,6 +172,12 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
 
         Chart(charts |> List.collect _.Series, layout, charts |> List.tryPick _.Area)
 
+    /// Charts in rows and columns, each with axes, titles and colours of its own, in cells of `CellWidth` by `CellHeight` pixels (200 by 190 unless told).
+    static member Grid(charts: seq<#seq<Chart>>, ?CellWidth: int, ?CellHeight: int) : Chart =
+        let rows = [ for row in charts -> [ for chart in row -> chart.Series, chart.LayoutCore ] ]
+        let series, layout = Subplots.create rows (defaultArg CellWidth 200, defaultArg CellHeight 190)
+        Chart(series, layout, None)
+
     /// A title above the chart.
     static member WithTitle (title: string) (chart: Chart) : Chart =
         chart.With([ "title"; "text" ], Figure.string (Figure.text title))
@@ -190,6 +199,28 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
 
         chart.EachTrace(fun i trace -> trace["name"] <- Figure.string (Figure.text labels[i]))
 
+    /// The place in the palette, from 0, of the colour of each series, in order; those that belong together may share one.
+    static member WithColors (places: seq<int>) (chart: Chart) : Chart =
+        let places = Seq.toArray places
+
+        if places.Length <> chart.Series.Length || Array.exists ((>) 0) places then
+            fail $"A chart of {chart.Series.Length} series needs as many places of colours, from 0; it got %A{places}."
+
+        let series = chart.Series |> List.mapi (fun i part -> { part with Color = Some places[i] })
+
+        Chart(series, chart.LayoutCore, chart.Area)
+
+    /// Which of the series, in order, are dashed lines.
+    static member WithDashes (dashed: seq<bool>) (chart: Chart) : Chart =
+        let dashed = Seq.toArray dashed
+
+        if dashed.Length <> chart.Series.Length then
+            fail $"A chart of {chart.Series.Length} series was told of {dashed.Length} whether they are dashed."
+
+        chart.EachTrace(fun i trace ->
+            if dashed[i] then
+                Figure.set [ "line"; "dash" ] (Figure.string "dash") trace)
+
     /// Shows or hides the legend, which otherwise appears where several series have names.
     static member WithLegend (show: bool) (chart: Chart) : Chart = chart.With([ "showlegend" ], Figure.flag show)
 
@@ -205,6 +236,13 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
     static member WithXTicks (values: seq<float>) (chart: Chart) : Chart =
         let labels = values |> Seq.map (fun value -> value.ToString("R", Globalization.CultureInfo.InvariantCulture))
         chart.With([ "xaxis"; "tickvals" ], Figure.numbers values).With([ "xaxis"; "ticktext" ], Figure.texts labels)
+
+    /// The chart with this part of a y axis that is not logarithmic; what lies outside is cut off.
+    static member WithYRange (low: float, high: float) (chart: Chart) : Chart =
+        if not (low < high) || not (Double.IsFinite(high - low)) then
+            fail $"The range of a y axis goes from a lower to a higher number, not from {low} to {high}."
+
+        chart.With([ "yaxis"; "range" ], Figure.numbers [ low; high ])
 
     /// A logarithmic x axis; numbers that are not positive are left out.
     static member WithLogX(chart: Chart) : Chart = chart.With([ "xaxis"; "type" ], Figure.string "log")

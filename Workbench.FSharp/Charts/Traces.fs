@@ -10,6 +10,8 @@ type internal Series =
         Trace: JsonObject
         /// The area behind a line.
         Band: JsonObject option
+        /// Its colour's place in the palette; None for the series' place in the chart.
+        Color: int option
     }
 
 /// The series of each kind of chart, with what the kind asks of the layout.
@@ -19,7 +21,7 @@ module internal Traces =
     let private series (trace: (string * JsonNode) list) (name: string option) =
         let trace = Figure.object trace
         name |> Option.iter (fun name -> trace["name"] <- Figure.string (Figure.text name))
-        { Trace = trace; Band = None }
+        { Trace = trace; Band = None; Color = None }
 
     let private xAxis (data: (#IConvertible * 'y) array) =
         Figure.object
@@ -129,7 +131,21 @@ module internal Traces =
 
         series trace None, Figure.object layout
 
-    let contour (z: float array array) (x: float array option) (y: float array option) name lines =
+    /// Where contours lie: equally far apart, as plotly.js wants them.
+    let private heights (levels: float array) : (string * JsonNode) list =
+        let step = if levels.Length > 1 then levels[1] - levels[0] else 1.
+
+        if levels.Length = 0 || not (step > 0.) then
+            fail "The levels of a contour chart are one number or more, in rising order."
+
+        if levels |> Seq.pairwise |> Seq.exists (fun (low, high) -> abs (high - low - step) > 1e-6 * step) then
+            fail "The levels of a contour chart must be equally far apart; combine several charts for others."
+
+        [ "start", Figure.number levels[0]
+          "end", Figure.number levels[levels.Length - 1]
+          "size", Figure.number step ]
+
+    let contour (z: float array array) (x: float array option) (y: float array option) name lines levels =
         let axis (name: string) what (values: float array option) expected : (string * JsonNode) list =
             match values with
             | None -> []
@@ -145,12 +161,18 @@ module internal Traces =
               yield "z", z |> Seq.map Figure.numbers |> Figure.array
               yield! axis "x" "columns" x (width z)
               yield! axis "y" "rows" y z.Length
+              match levels with
+              | Some _ -> yield "autocontour", Figure.flag false
+              | None -> ()
+              let heights = levels |> Option.map heights |> Option.defaultValue []
+
               if lines then
-                  yield "contours", Figure.object [ "coloring", Figure.string "none" ]
+                  yield "contours", Figure.object (("coloring", Figure.string "none") :: heights)
                   yield "line", Figure.object [ "width", JsonValue.Create 1.5 ]
                   yield "showscale", Figure.flag false
                   yield "showlegend", Figure.flag true
               else
+                  yield "contours", Figure.object heights
                   yield "colorscale", Figure.string "Viridis" ]
 
         series trace name, JsonObject()
@@ -175,9 +197,9 @@ module internal Traces =
     let figure (series: Series list) (layout: JsonObject) (area: (int * int) option) =
         let layout = Figure.copy layout
 
-        let painted index (trace: JsonObject) =
+        let painted color (trace: JsonObject) =
             let trace = Figure.copy trace
-            Figure.paint Figure.palette[index % Figure.palette.Length] trace
+            Figure.paint Figure.palette[color % Figure.palette.Length] trace
 
             if series.Length > 1 && trace["type"].GetValue<string>() = "histogram" then
                 trace["opacity"] <- JsonValue.Create 0.65
@@ -186,12 +208,13 @@ module internal Traces =
 
         let traces =
             [ for index, part in List.indexed series do
+                  let color = defaultArg part.Color index
                   // The band lies under the line.
                   match part.Band with
-                  | Some band -> painted index band
+                  | Some band -> painted color band
                   | None -> ()
 
-                  painted index part.Trace ]
+                  painted color part.Trace ]
 
         let hasTitle = Figure.has [ "title" ] layout
 
