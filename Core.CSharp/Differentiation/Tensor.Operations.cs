@@ -137,6 +137,11 @@ public readonly partial struct Tensor
         return sum;
     }
 
+    /// <summary>[x₀, x₁, ...] along the innermost axis, for languages without spans of arguments.</summary>
+    /// <param name="parts">At least one; equal in all other axes, of one device and element type.</param>
+    /// <exception cref="ShapeException">They differ elsewhere, or there are none.</exception>
+    public static Tensor Concatenate(params Tensor[] parts) => Concatenate(parts.AsSpan());
+
     /// <summary>Repeats axes of size 1, and missing outer axes, to reach a shape.</summary>
     /// <param name="shape">The new shape.</param>
     /// <exception cref="ShapeException">An axis of another size than 1 differs.</exception>

@@ -107,16 +107,19 @@ public sealed class Iterative : InferenceMethod
         IterativeState state = InitialState(x);
         for (int t = 0; t < _options.Iterations; t++)
         {
-            Tensor encoding;
-            using (MemoryScope scope = MemoryScope.Enter())
-            {
-                LocalParameters lambda = Detached(scope, points[t]);
-                IterativeFeedback feedback = Observe(Objective(model, family, x, stream, step, t), model, x, lambda);
-                encoding = scope.Keep(Encode(x, lambda, feedback));
-            }
-            (points[t + 1], state) = Update(encoding, points[t], state);
+            (Tensor encoding, LocalParameters before) = Look(Objective(model, family, x, stream, step, t), model, x, points[t]);
+            (points[t + 1], state) = Update(encoding, before, state);
         }
         return new InferenceTrace(points);
+    }
+
+    /// <summary>What the network sees at λ, and λ, both as constants in the scope of the caller.</summary>
+    internal (Tensor Encoding, LocalParameters Lambda) Look(ElboObjective objective, GenerativeModel model, Observations x, LocalParameters lambda)
+    {
+        using MemoryScope scope = MemoryScope.Enter();
+        LocalParameters given = Detached(scope, lambda);
+        Tensor encoding = Encode(x, given, Observe(objective, model, x, given));
+        return (scope.Keep(encoding), new LocalParameters([.. given.Blocks.Select(scope.Keep)]));
     }
 
     /// <summary>The ELBO after t updates, with the samples that belong to it.</summary>
@@ -221,11 +224,11 @@ public sealed class Iterative : InferenceMethod
         }
     }
 
-    /// <summary>The nearest number within ±15.</summary>
+    /// <summary>The nearest number within ±15; x itself, to the bit, where it is within.</summary>
     private static Tensor Bounded(Tensor x)
     {
-        Tensor below = (x - LargestLogVariance).NegativePart() + LargestLogVariance;
-        return -((-below - LargestLogVariance).NegativePart() + LargestLogVariance);
+        Tensor above = (LargestLogVariance - x).IsNegative(), below = (x + LargestLogVariance).IsNegative();
+        return x * (1 - above - below) + LargestLogVariance * (above - below);
     }
 
     private static Tensor ValuesOf(Observations x) => x is DenseObservations dense

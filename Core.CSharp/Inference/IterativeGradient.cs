@@ -40,20 +40,14 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
         Tensor[] parameters = [.. vae.Parameters];
         // What one iteration hands to the next lies in places that all of them use.
         Tensor[] sums = [.. parameters.Select(parameter => Tensor.Filled(parameter.Device, parameter.Shape, 0, parameter.Type))];
-        Tensor[] carried = [.. vae.Family.InitialLocalParameters(x.Count).Blocks.Select(block => block + 0)];
-        Tensor encoding = default, last = default;
-        using (MemoryScope scope = MemoryScope.Enter())
-        {
-            LocalParameters lambda = Iterative.Detached(scope, new LocalParameters(carried));
-            IterativeFeedback feedback = method.Observe(method.Objective(vae.Model, vae.Family, x, stream, step, 0, weights), vae.Model, x, lambda);
-            encoding = scope.Keep(method.Encode(x, lambda, feedback));
-        }
+        (Tensor encoding, LocalParameters carried) = method.Look(
+            method.Objective(vae.Model, vae.Family, x, stream, step, 0, weights), vae.Model, x, vae.Family.InitialLocalParameters(x.Count));
+        Tensor last = default;
         for (int t = 1; t <= iterations; t++)
         {
             bool isLast = t == iterations;
             using MemoryScope scope = MemoryScope.Enter();
-            LocalParameters before = Iterative.Detached(scope, new LocalParameters(carried));
-            (LocalParameters lambda, _) = method.Update(scope.Copy(encoding), before, default);
+            (LocalParameters lambda, _) = method.Update(scope.Copy(encoding), Iterative.Detached(scope, carried), default);
             (Tensor value, PosteriorSample sample, OutputDistribution output) =
                 method.Objective(vae.Model, vae.Family, x, stream, step, t, weights).Evaluate(lambda);
             // θ's gradients are computed only in iterations that train it.
@@ -74,7 +68,7 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
             Tensor[] slopes = found[^lambda.Blocks.Count..];
             IterativeFeedback feedback = method.Feedback(value, sample, output, vae.Model, x, method.Options.Gradients == GradientEncoding.None ? [] : slopes);
             encoding.Assign(method.Encode(x, lambda, feedback));
-            for (int i = 0; i < carried.Length; i++)
+            for (int i = 0; i < carried.Blocks.Count; i++)
                 carried[i].Assign(lambda[i]);
         }
         sums.CopyTo(gradients);
@@ -89,14 +83,7 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
         Tensor sum = default, last = default;
         for (int t = 1; t <= iterations; t++)
         {
-            Tensor encoding;
-            LocalParameters before;
-            using (MemoryScope scope = MemoryScope.Enter())
-            {
-                LocalParameters given = Iterative.Detached(scope, lambda);
-                encoding = scope.Keep(method.Encode(x, given, method.Observe(method.Objective(vae.Model, vae.Family, x, stream, step, t - 1, weights), vae.Model, x, given)));
-                before = new LocalParameters([.. given.Blocks.Select(scope.Keep)]);
-            }
+            (Tensor encoding, LocalParameters before) = method.Look(method.Objective(vae.Model, vae.Family, x, stream, step, t - 1, weights), vae.Model, x, lambda);
             (lambda, state) = method.Update(encoding, before, state);
             last = method.Objective(vae.Model, vae.Family, x, stream, step, t, weights).Value(lambda);
             sum = sum.IsDefined ? sum + last : last;
