@@ -117,6 +117,31 @@ public readonly partial struct Tensor
     /// </summary>
     public Tensor Alias() => ReshapeOperation.Instance.Alias(this);
 
+    /// <summary>Some neighbouring columns: x[..., first .. first + count].</summary>
+    /// <param name="first">The first one.</param>
+    /// <param name="count">How many, at least 1.</param>
+    /// <exception cref="ShapeException">The innermost axis does not have them.</exception>
+    public Tensor Columns(int first, int count) => ColumnsOperation.Instance.Apply(this, first, count);
+
+    /// <summary>[x₀, x₁, ...] along the innermost axis.</summary>
+    /// <param name="parts">At least one; equal in all other axes, of one device and element type.</param>
+    /// <exception cref="ShapeException">They differ elsewhere, or there are none.</exception>
+    public static Tensor Concatenate(params ReadOnlySpan<Tensor> parts)
+    {
+        if (parts.IsEmpty)
+            throw new ShapeException("Concatenate: there is nothing to put together.");
+        Tensor sum = parts[0];
+        // An operation has a limited number of inputs.
+        for (int i = 1; i < parts.Length; i += TapeNode.MaxInputs - 1)
+            sum = ConcatenationOperation.Instance.Apply([sum, .. parts[i..Math.Min(parts.Length, i + TapeNode.MaxInputs - 1)]]);
+        return sum;
+    }
+
+    /// <summary>[x₀, x₁, ...] along the innermost axis, for languages without spans of arguments.</summary>
+    /// <param name="parts">At least one; equal in all other axes, of one device and element type.</param>
+    /// <exception cref="ShapeException">They differ elsewhere, or there are none.</exception>
+    public static Tensor Concatenate(params Tensor[] parts) => Concatenate(parts.AsSpan());
+
     /// <summary>Repeats axes of size 1, and missing outer axes, to reach a shape.</summary>
     /// <param name="shape">The new shape.</param>
     /// <exception cref="ShapeException">An axis of another size than 1 differs.</exception>

@@ -22,11 +22,17 @@ public sealed class ElboObjective(
     public IReadOnlyList<Tensor> Parameters => [.. model.Parameters, .. family.Shared];
 
     /// <inheritdoc/>
-    public Tensor Value(LocalParameters lambda)
+    public Tensor Value(LocalParameters lambda) => Evaluate(lambda).Value;
+
+    /// <summary>The objective with what it was computed from, for those who look at errors as well.</summary>
+    /// <param name="lambda">λ.</param>
+    /// <returns>[B] float64 in nats; the samples; p(x | z) at the samples.</returns>
+    public (Tensor Value, PosteriorSample Sample, OutputDistribution Output) Evaluate(LocalParameters lambda)
     {
         PosteriorSample q = family.Sample(lambda, model, noise);
-        Tensor likelihood = model.LogLikelihood(x, q.Latents).Mean(1) * weights.Likelihood;
-        return likelihood + LatentTerms(q);
+        OutputDistribution output = model.Output(q.Latents, x);
+        Tensor likelihood = output.LogProb(x).Mean(1) * weights.Likelihood;
+        return (likelihood + LatentTerms(q), q, output);
     }
 
     /// <summary>prior · log p(z) - entropy · log q, [B], or minus the free-bits penalty.</summary>

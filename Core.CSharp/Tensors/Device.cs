@@ -71,6 +71,9 @@ public abstract class Device
     /// <summary>y[...] = x[...], with x repeated along the axes where its size is 1 or missing; equal element types.</summary>
     public abstract void Broadcast(Storage x, Shape xShape, Storage y, Shape yShape);
 
+    /// <summary>y[i, yFirst + j] = x[i, xFirst + j] for j below <paramref name="columns"/>: a block of columns of one matrix into another; equal element types.</summary>
+    public abstract void CopyColumns(Storage x, int xColumns, int xFirst, Storage y, int yColumns, int yFirst, int rows, int columns);
+
     /// <summary>y[i, :] = x[index_i, :].</summary>
     public abstract void GatherRows(Storage x, ReadOnlySpan<int> indices, int columns, Storage y);
 

@@ -70,6 +70,15 @@ public abstract unsafe class HostDevice : Device
     }
 
     /// <inheritdoc/>
+    public override void CopyColumns(Storage x, int xColumns, int xFirst, Storage y, int yColumns, int yFirst, int rows, int columns)
+    {
+        long size = Storage.SizeOf(x.Type);
+        byte* from = (byte*)x.Address + xFirst * size, to = (byte*)y.Address + yFirst * size;
+        for (long i = 0; i < rows; i++)
+            Buffer.MemoryCopy(from + i * xColumns * size, to + i * yColumns * size, columns * size, columns * size);
+    }
+
+    /// <inheritdoc/>
     public override void Fill(Storage y, double value)
     {
         if (y.Type == ElementType.Float64)

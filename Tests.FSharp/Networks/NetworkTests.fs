@@ -128,3 +128,58 @@ let ``parameters are copied out of the scope in which they are made`` () =
 
     equal [| 3.0; 3.0 |] (parameters[0].ToArray())
     throws<ScopeException> [ "ended" ] (fun () -> original.ToArray() |> ignore)
+
+let private sigmoid a = 1.0 / (1.0 + exp -a)
+
+/// Small numbers for every parameter, and the layer's output for one row by hand.
+let private fill (parameters: ParameterSet) =
+    for index, parameter in Seq.indexed parameters do
+        let numbers = Array.init parameter.Count (fun i -> 0.3 * sin (float (7 * index + 3 * i + 1)))
+        parameter.Assign(Tensor.Create(device, parameter.Shape, numbers))
+
+let private linear (parameters: ParameterSet) index (x: float[]) =
+    let weight, bias = rows parameters[index], parameters[index + 1].ToArray()
+    Array.map2 (fun row b -> b + Array.sum (Array.map2 (*) row x)) weight bias
+
+[<Test>]
+let ``a highway layer carries its input on as far as its gate says`` () =
+    let parameters = ParameterSet device
+    let network = HighwayMlp(parameters, "net", 3, [| 2; 2 |], Activation.Tanh, stream)
+
+    equal
+        [ "net.0"; "net.0.gate"; "net.0.carry"; "net.1"; "net.1.gate" ]
+        [ for name in parameters.Names do
+              if name.EndsWith ".weight" then
+                  name.Replace(".weight", "") ]
+
+    fill parameters
+    let x = [| 0.4; -1.2; 0.7 |]
+
+    let layer value gate (carried: float[]) =
+        Array.map3 (fun v g c -> sigmoid g * c + (1.0 - sigmoid g) * tanh v) value gate carried
+
+    let first = layer (linear parameters 0 x) (linear parameters 2 x) (linear parameters 4 x)
+    let second = layer (linear parameters 6 first) (linear parameters 8 first) first
+    let y = network.Forward(parameters, Tensor.Create(device, Shape(1, 3), x))
+    close "two layers" 1e-14 second (y.ToArray())
+    equal 2 network.Outputs
+
+[<Test>]
+let ``an LSTM cell computes its gates in PyTorch's order`` () =
+    let parameters = ParameterSet device
+    let cell = LstmCell(parameters, "cell", 2, 2, stream)
+    fill parameters
+    let x = [| 0.5; -0.25 |]
+    let state = cell.InitialState(device, 1)
+    let first = cell.Forward(parameters, Tensor.Create(device, Shape(1, 2), x), state)
+    let struct (hidden, memory) = cell.Forward(parameters, Tensor.Create(device, Shape(1, 2), x), first)
+
+    let step (h: float[], c: float[]) =
+        let gates = linear parameters 0 (Array.append x h)
+        let gate k = gates[2 * k .. 2 * k + 1]
+        let c = Array.init 2 (fun j -> sigmoid (gate 1).[j] * c[j] + sigmoid (gate 0).[j] * tanh (gate 2).[j])
+        Array.init 2 (fun j -> sigmoid (gate 3).[j] * tanh c[j]), c
+
+    let expectedHidden, expectedMemory = ([| 0.0; 0.0 |], [| 0.0; 0.0 |]) |> step |> step
+    close "h" 1e-14 expectedHidden (hidden.ToArray())
+    close "c" 1e-14 expectedMemory (memory.ToArray())

@@ -63,6 +63,14 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void CopyColumns(Storage x, int xColumns, int xFirst, Storage y, int yColumns, int yFirst, int rows, int columns)
+    {
+        long start = Trace.KernelStart();
+        device.CopyColumns(x, xColumns, xFirst, y, yColumns, yFirst, rows, columns);
+        Trace.KernelEnd(TracedKernel.CopyColumns, start, rows, columns);
+    }
+
+    /// <inheritdoc/>
     public override void Broadcast(Storage x, Shape xShape, Storage y, Shape yShape)
     {
         long start = Trace.KernelStart();

@@ -1,0 +1,54 @@
+using GapLab.Differentiation;
+using GapLab.Tensors;
+
+namespace GapLab.Networks;
+
+/// <summary>
+/// Fully connected layers that carry part of their input on (Srivastava, Greff and Schmidhuber 2015):
+/// <code>
+/// y = g ⊙ c(x) + (1 - g) ⊙ activation(W x + b),  g = σ(W_g x + b_g)
+/// </code>
+/// c is the identity where input and output have one size, else a linear map.
+/// </summary>
+public sealed class HighwayMlp
+{
+    private readonly Layer[] _layers;
+
+    /// <summary>Adds the layers' parameters to a set, as "name.0.weight", "name.0.gate.weight", "name.0.carry.weight", ...</summary>
+    /// <param name="parameters">The set.</param>
+    /// <param name="name">The network's name.</param>
+    /// <param name="inputs">The size of the input.</param>
+    /// <param name="hidden">The size of each layer's output; none for the identity.</param>
+    /// <param name="activation">Applied to what is not carried.</param>
+    /// <param name="stream">The source of the initial weights.</param>
+    public HighwayMlp(ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
+    {
+        _layers = new Layer[hidden.Count];
+        Outputs = inputs;
+        for (int i = 0; i < hidden.Count; i++)
+        {
+            Linear Of(string part, Activation applied) => new(parameters, $"{name}.{i}{part}", Outputs, hidden[i], applied, stream);
+            _layers[i] = new Layer(Of("", activation), Of(".gate", Activation.Identity), Outputs == hidden[i] ? null : Of(".carry", Activation.Identity));
+            Outputs = hidden[i];
+        }
+    }
+
+    /// <summary>The size of the output.</summary>
+    public int Outputs { get; private set; }
+
+    /// <summary>The output [..., Outputs] for x [..., inputs].</summary>
+    /// <param name="parameters">The set the network belongs to, or one of the same names with other values.</param>
+    /// <param name="x">The input.</param>
+    public Tensor Forward(ParameterSet parameters, Tensor x)
+    {
+        foreach (Layer layer in _layers)
+        {
+            Tensor value = layer.Value.Forward(parameters, x);
+            Tensor carried = layer.Carry?.Forward(parameters, x) ?? x;
+            x = value + layer.Gate.Forward(parameters, x).Sigmoid() * (carried - value);
+        }
+        return x;
+    }
+
+    private readonly record struct Layer(Linear Value, Linear Gate, Linear? Carry);
+}
