@@ -57,7 +57,8 @@ exit (
     Session.Run(
         fsi.CommandLineArgs,
         "Bounds of training and test points from epoch to epoch.",
-        (fun session -> session.Show(TrainingCurves.report session "Figure 3: bounds while training" (trainings session))),
+        (fun session ->
+            session.Show(TrainingCurves.report session "Figure 3: bounds while training" (trainings session))),
         Uses = [ "dataset"; "preset"; "seed"; "ais-schedule"; "ais-start" ] @ Cli.measuring
     )
 )

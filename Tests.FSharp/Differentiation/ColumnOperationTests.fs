@@ -63,4 +63,6 @@ let ``columns that are not there, and tensors that do not fit, are refused`` () 
 
     throws<ShapeException> [ "Concatenate" ] (fun () -> Tensor.Concatenate(x, counting cpu [ 3; 3 ] 0) |> ignore)
     throws<ShapeException> [ "nothing" ] (fun () -> Tensor.Concatenate() |> ignore)
-    throws<DeviceMismatchException> [ "device" ] (fun () -> Tensor.Concatenate(x, counting reference [ 2; 3 ] 0) |> ignore)
+
+    throws<DeviceMismatchException> [ "device" ] (fun () ->
+        Tensor.Concatenate(x, counting reference [ 2; 3 ] 0) |> ignore)

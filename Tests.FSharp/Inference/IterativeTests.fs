@@ -21,7 +21,10 @@ let private data device =
 
 let private vaeOf device (options: IterativeOptions) =
     let init = stream 4UL
-    let model = DenseModel(device, latentSize, [| 4 |], dataSize, Activation.Tanh, OutputKind.Bernoulli, init.Fork 1UL)
+
+    let model =
+        DenseModel(device, latentSize, [| 4 |], dataSize, Activation.Tanh, OutputKind.Bernoulli, init.Fork 1UL)
+
     let family = FactorizedGaussian(device, latentSize)
     Vae(model, family, Iterative(model, family, dataSize, options, init.Fork 2UL))
 
@@ -72,7 +75,9 @@ type private Settings =
         |> Arb.fromGen
 
 [<Property(Arbitrary = [| typeof<Settings> |], MaxTest = 40)>]
-let ``iterations that are differentiated one by one give the gradients of the whole trace`` (options: IterativeOptions) =
+let ``iterations that are differentiated one by one give the gradients of the whole trace``
+    (options: IterativeOptions)
+    =
     let vae = vaeOf reference options
     let x = data reference
 
@@ -194,7 +199,11 @@ let ``a recurrent network is trained through time`` () =
         for i in [ 0; before.Length / 2; before.Length - 1 ] |> List.distinct do
             let at shift =
                 parameter.Assign(
-                    Tensor.Create(reference, parameter.Shape, before |> Array.mapi (fun j v -> if j = i then v + shift else v))
+                    Tensor.Create(
+                        reference,
+                        parameter.Shape,
+                        before |> Array.mapi (fun j v -> if j = i then v + shift else v)
+                    )
                 )
 
                 objective ()
