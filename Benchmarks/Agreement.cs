@@ -50,6 +50,7 @@ internal static class Agreement
     private static List<(string Workload, double Value, double Length)> Compute(string file)
     {
         var problem = new Problem(TrainingWorkload.Sizes);
+        var flow = new Problem(TrainingWorkload.Sizes, flow: true);
         var (model, family, images) = (problem.Model, problem.Family, problem.Images);
         var few = images.Select([.. Enumerable.Range(0, LocalWorkload.Sizes.Datapoints)]);
         var first = images.Select([0]);
@@ -62,7 +63,7 @@ internal static class Agreement
         Tensor[] given =
         [
             .. problem.Vae.Parameters, images.Values, one.Normal(size), many.Normal(size), .. lambda.Blocks, importance.Normal(size),
-            position, .. direction, pictures, .. kernels,
+            position, .. direction, pictures, .. kernels, .. flow.Family.Shared, many.Normal(size, level: 1),
         ];
         using (var writer = File.Create(file))
         {
@@ -73,7 +74,7 @@ internal static class Agreement
             }
         }
 
-        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions()];
+        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions(), Flow()];
 
         Noise Draw(Observations x, int samples) => new(x, problem.Stream, samples);
 
@@ -123,6 +124,16 @@ internal static class Agreement
             Tensor value = ConvolutionWorkload.Value(pictures, kernels);
             Gradient.Of(value, (Tensor[])[pictures, .. kernels], gradients);
             return ("convolutions", value.ToDouble(), Length(gradients));
+        }
+
+        (string Workload, double Value, double Length) Flow()
+        {
+            using var scope = MemoryScope.Enter();
+            Tensor[] parameters = [.. lambda.Blocks, .. flow.Family.Shared];
+            var gradients = new Tensor[parameters.Length];
+            Tensor value = new ElboObjective(model, flow.Family, few, many, ObjectiveWeights.Elbo, KlForm.Analytic).Value(lambda);
+            Gradient.Of(value.Sum(), parameters, gradients);
+            return ("flow", value.Sum().ToDouble(), Length(gradients));
         }
 
         ElboObjective Elbo(Observations x, Noise noise) => new(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic);

@@ -13,13 +13,17 @@ internal sealed class Problem
 {
     private const float Whites = 0.3f;
 
-    public Problem(Sizes sizes)
+    /// <param name="sizes">The sizes.</param>
+    /// <param name="flow">Whether q is a flow with an auxiliary variable, and not a factorised Gaussian.</param>
+    public Problem(Sizes sizes, bool flow = false)
     {
         Device device = CpuDevice.Instance;
         var weights = new RandomStream(1, RandomPurpose.Initialization);
         int[] hidden = [sizes.Hidden, sizes.Hidden];
         Model = new DenseModel(device, sizes.Latent, hidden, sizes.Data, Activation.Elu, OutputKind.Bernoulli, weights.Fork(1));
-        Family = new FactorizedGaussian(device, sizes.Latent);
+        Family = flow
+            ? new AuxiliaryFlow(device, sizes.Latent, weights.Fork(3), sizes.FlowSteps, [sizes.FlowHidden, sizes.FlowHidden])
+            : new FactorizedGaussian(device, sizes.Latent);
         Encoder = new Amortized(Family, device, sizes.Data, hidden, Activation.Elu, weights.Fork(2));
         Vae = new Vae(Model, Family, Encoder);
         var pixels = new float[sizes.Datapoints * sizes.Data];

@@ -14,6 +14,16 @@ internal sealed record Sizes(int Datapoints, int Samples)
     /// <summary>n.</summary>
     public int Latent { get; init; } = 50;
 
+    /// <summary>F, the hidden layers of every network of a flow.</summary>
+    public int FlowHidden { get; init; } = 100;
+
+    /// <summary>T, the steps of a flow.</summary>
+    public int FlowSteps { get; init; } = 2;
+
+    /// <summary>The weights of a flow: 4 T networks n-F-F-n and the two n-F-F-2n of its auxiliary variable.</summary>
+    public double FlowWeights =>
+        (4.0 * FlowSteps * ((2.0 * Latent * FlowHidden) + ((double)FlowHidden * FlowHidden))) + (2 * ((3.0 * Latent * FlowHidden) + ((double)FlowHidden * FlowHidden)));
+
     /// <summary>The decoder's weights, nH + H² + HD: as many multiplications and additions one row needs.</summary>
     public double DecoderWeights => ((double)Latent * Hidden) + ((double)Hidden * Hidden) + ((double)Hidden * Data);
 

@@ -4,7 +4,7 @@ namespace GapLab.Benchmarks;
 /// <param name="Key">Its name in PyTorch's program.</param>
 /// <param name="Name">Its name in tables.</param>
 /// <param name="Formula">
-/// How operations are counted: only products of the layers, 2 M N K each. E and G stand for the weights of encoder and decoder.
+/// How operations are counted: only products of the layers, 2 M N K each. E and G stand for the weights of encoder and decoder, Q for those of a flow.
 /// </param>
 /// <param name="Operations">Operations of one unit.</param>
 /// <param name="Run">Does some units of work.</param>

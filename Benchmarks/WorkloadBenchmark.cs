@@ -12,7 +12,9 @@ internal static class WorkloadBenchmark
     public static readonly (Func<Sizes, Workload> Create, Sizes Sizes)[] All =
     [
         (TrainingWorkload.Create, TrainingWorkload.Sizes),
+        (TrainingWorkload.CreateFlow, TrainingWorkload.Sizes),
         (LocalWorkload.Create, LocalWorkload.Sizes),
+        (FlowLocalWorkload.Create, FlowLocalWorkload.Sizes),
         (ImportanceWorkload.Create, ImportanceWorkload.Sizes),
         (AisWorkload.Create, AisWorkload.Sizes),
         (HessianWorkload.Create, HessianWorkload.Sizes),

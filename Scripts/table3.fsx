@@ -19,5 +19,6 @@ exit (
         fsi.CommandLineArgs
         "Inference gaps with a larger encoder."
         "Table 3: inference gaps with a larger encoder"
-        (fun settings -> GapTable.ffgAndFlow { settings with EncoderHidden = [ 500; 500 ] } published)
+        (fun settings ->
+            GapTable.ffgAndFlow { Suboptimality.dense settings with EncoderHidden = [ 500; 500 ] } published)
 )

@@ -13,7 +13,7 @@ let variants settings =
     [ for layers, values in published ->
           { Name = $"{layers} hidden layers"
             Family = "ffg"
-            Settings = { settings with Hidden = List.replicate layers 200 }
+            Settings = { Suboptimality.dense settings with Hidden = List.replicate layers 200 }
             Published =
               [ ("binarized-mnist", List.zip [ "log p̂"; GapTable.optimum "ffg"; "approximation gap" ] values) ] } ]
 

@@ -96,16 +96,20 @@ module DatasetsCommand =
             let cells = List.map2 (fun width (cell: string) -> cell.PadRight width) widths row
             printfn "%s" ((String.concat "  " cells).TrimEnd())
 
+    let private sizeOf (entry: CatalogEntry) =
+        $"{entry.Height}x{entry.Width}" + (if entry.Channels = 1 then "" else $"x{entry.Channels}")
+
     let private list (options: ParseResults<ListArguments>) =
         let folders = DataFolders.Default(options.TryGetResult ListArguments.Data |> Option.toObj)
 
         let images (entry: CatalogEntry) =
             let count role = entry.Files |> Seq.filter (fun f -> f.Role = role) |> Seq.sumBy _.Count
-            $"{count CatalogRole.TrainingImages} + {count CatalogRole.TestImages}, {entry.Height}x{entry.Width}"
+            $"{count CatalogRole.TrainingImages} + {count CatalogRole.TestImages}, {sizeOf entry}"
 
         printColumns
             [ [ "name"; "images"; "unpacked"; "state"; "licence" ]
               [ DataSets.Glyphs; "any number, 28x28"; "-"; "generated"; "none needed" ]
+              [ DataSets.Shapes; "any number, 32x32x3"; "-"; "generated"; "none needed" ]
               for entry in catalog.Entries do
                   let size = entry.Files |> Seq.sumBy _.Bytes |> megabytes
                   [ entry.Name; images entry; size; state folders entry; entry.Licence ] ]
@@ -114,8 +118,9 @@ module DatasetsCommand =
 
     /// The entries of the names; none of them stands for all.
     let private entriesOf (names: string list) =
-        if List.contains DataSets.Glyphs names then
-            Cli.fail $"'{DataSets.Glyphs}' is generated and needs no files; every script takes it as it is."
+        for name in names do
+            if Seq.contains name DataSets.Generated then
+                Cli.fail $"'{name}' is generated and needs no files; every script takes it as it is."
 
         if List.contains "all" names || names.IsEmpty then
             List.ofSeq catalog.Entries

@@ -91,7 +91,7 @@ module FrozenDecoder =
             [ for evaluations in wanted do
                   let own, rest = List.splitAt evaluations.Length cells
                   cells <- rest
-                  Suboptimality.ofCells settings evaluations.Head.Seed own ]
+                  Measurement.ofCells settings evaluations.Head.Seed own ]
             |> List.chunkBySize session.Seeds.Length
             |> List.chunkBySize GapTable.splits.Length
             |> List.chunkBySize encoders.Length

@@ -2,7 +2,9 @@ namespace GapLab.Workbench
 
 open GapLab.Bounds
 open GapLab.Data
+open GapLab.Distributions
 open GapLab.Experiments
+open GapLab.Specification
 
 /// A kind of model in a table of gaps.
 type GapVariant =
@@ -35,8 +37,12 @@ module GapTable =
 
         $"L[{name}*]"
 
-    /// The rows of one model: names, the cells of its splits, and the cell of the data simulated from it. Several seeds are averaged.
-    let private rows (variant: GapVariant) (bySplit: Measurement list list) =
+    /// log p̂ as bits for each number of an image, for data of 256 levels.
+    let private bitsRow = "log p̂ in bits/dim"
+
+    /// The rows of one model: names, the cells of its splits, and the cell of the data simulated from it. Several seeds are averaged. Data of 256 levels
+    /// have `levels` numbers each.
+    let private rows (variant: GapVariant) (levels: int option) (bySplit: Measurement list list) =
         let cell (one: 'T -> Cell) (value: 'T -> float) (ofSeeds: 'T list) =
             match ofSeeds with
             | [ single ] -> one single
@@ -78,6 +84,11 @@ module GapTable =
           gap "approximation gap" _.Approximation
           gap "amortization gap" _.Amortization
           gap "inference gap" _.Inference
+          match levels with
+          | Some dimensions ->
+              let bits (m: Measurement) = DiscretizedLogistic.BitsPerDimension(m.Gaps.LogMarginal.Mean, dimensions)
+              row bitsRow (bits >> Value) bits
+          | None -> ()
           bound "IWAE of q*" _.OptimalIwae
           simulated "AIS" (snd (bound "AIS" _.Ais) |> List.take bySplit.Length) (_.Lower >> estimated) _.Lower.Mean
           if variant.Settings.SimulatedPoints > 0 then
@@ -103,6 +114,63 @@ module GapTable =
         [ for split in [ "training points"; "test points" ] ->
               models |> Chart.barBy "nats" split "case" |> Chart.WithTitle split |> Chart.WithYTitle "nats" ]
 
+    /// What a table's reader must know: what the numbers mean, the models, where they come from, and how the settings differ from the paper's.
+    let private notes
+        (session: Session)
+        (settings: SuboptimalitySettings list)
+        (specs: TrainSpec list)
+        (measurements: Measurement list)
+        =
+        let describeModel (spec: TrainSpec) =
+            match session.Store.FindArtifact spec with
+            | null -> "a model that is no longer stored"
+            | artifact -> artifact.Description
+
+        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
+        let provenance = measurements |> List.collect _.Provenance
+        let level = 100. * measurements.Head.Gaps.Level
+        let seeds = session.Seeds |> List.map string |> String.concat ", "
+        let several = session.Seeds.Length > 1
+        let numbers values = values |> List.distinct |> List.map string |> String.concat " or "
+        let points = settings |> List.map _.Points |> numbers
+        let simulated = settings |> List.map _.SimulatedPoints |> List.filter ((<) 0)
+
+        let searchesFlows =
+            [ for spec in specs -> spec.Family :> Component
+              for used in settings do
+                  for name in used.OtherFamilies -> Suboptimality.family used name ]
+            |> List.exists Parts.hasNetworks
+
+        [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
+          if searchesFlows then
+              $"Where q* is searched among flows, which takes long, the first {settings |> List.map _.FlowPoints |> numbers} of them are evaluated. A flow's q* starts at the trained networks where the model was trained with flows, and at fresh ones elsewhere."
+          if not simulated.IsEmpty then
+              $"Simulated points: {numbers simulated} datapoints that the model itself makes. On them AIS with frozen steps is a certified lower bound on log p(x) and reverse AIS an upper one (BDMC): their difference bounds the error of AIS on such data, and says nothing of data that the model explains badly."
+          (if several then
+               $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
+           else
+               $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points.")
+          "q is the encoder's posterior, q* the best of a family for each point, in the gaps that of the family the model was trained with. log p̂ is the larger of the averages of IWAE (of that q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
+          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side. Local steps: mean, and how many points met the stopping rule."
+          "The published numbers are the paper's, of its training points."
+          if settings |> List.exists _.Convolutions.IsSome then
+              "Bits/dim: nats divided by the numbers of an image and log 2; uniform pixels have 8. The values published for CIFAR-10 amount to 7.00. They are of all 50,000 training images, and the paper's code has pixels of two levels instead of 256: what was measured is not certain, and no agreement with them is claimed."
+          for description in specs |> List.map describeModel |> List.distinct do
+              $"Model: {description}."
+          for ais in settings |> List.map Suboptimality.aisNote |> List.distinct do
+              $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {ais}."
+          for version in
+              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
+              version
+          for loaded in data do
+              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
+
+              for file in loaded.Set.Files do
+                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
+          if measurements |> List.exists _.IsStale then
+              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
+        @ Suboptimality.settingNotes settings
+
     /// The table of what was measured: of each kind of model on each data set its training runs, one a seed, and what was measured of them, at training points
     /// and at test points. Remarks go before the other notes.
     let table
@@ -112,7 +180,6 @@ module GapTable =
         (models: (string * GapVariant * TrainSpec list * Measurement list list) list)
         : Report =
         let datasets = models |> List.map (fun (dataset, _, _, _) -> dataset) |> List.distinct
-        let variants = models |> List.map (fun (_, variant, _, _) -> variant) |> List.distinctBy _.Name
 
         let findings =
             [ for dataset, variant, _, measured in models do
@@ -120,9 +187,9 @@ module GapTable =
                       for finding in measurement.Findings -> $"{dataset}, {variant.Name}: {finding}" ]
 
         let notes =
-            Suboptimality.notes
+            notes
                 session
-                (variants |> List.map _.Settings)
+                [ for _, variant, _, _ in models -> variant.Settings ]
                 [ for _, _, specs, _ in models do
                       yield! specs ]
                 [ for _, _, _, measured in models do
@@ -131,14 +198,17 @@ module GapTable =
         let frame =
             Frame.ofRows
                 [ "data"; "model"; "nats"; "training points"; "test points"; "simulated points"; "published" ]
-                [ for dataset, variant, _, measured in models do
+                [ for dataset, variant, specs, measured in models do
+                      let data = (session.Data specs.Head.Data).Set
+                      let levels = if data.HasLevels then Some data.PixelCount else None
+
                       let published =
                           variant.Published
                           |> List.tryFind (fst >> (=) dataset)
                           |> Option.map snd
                           |> Option.defaultValue []
 
-                      for name, cells in rows variant measured do
+                      for name, cells in rows variant levels measured do
                           let paper =
                               // A row of the first points only has the published number of all of them beside it.
                               let isFirst row = row <> optimum variant.Family && name.StartsWith $"{row}, first"
@@ -149,23 +219,25 @@ module GapTable =
 
                           [ Text dataset; Text variant.Name; Text name ] @ cells @ [ paper ] ]
 
+        let names = models |> List.map (fun (_, variant, _, _) -> variant.Name) |> List.distinct
+
         // What does not vary goes into the title.
         let shown =
             [ if datasets.Length > 1 then
                   "data"
-              if variants.Length > 1 then
+              if names.Length > 1 then
                   "model"
               "nats"
               "training points"
               "test points"
-              if variants |> List.exists (fun variant -> variant.Settings.SimulatedPoints > 0) then
+              if models |> List.exists (fun (_, variant, _, _) -> variant.Settings.SimulatedPoints > 0) then
                   "simulated points"
               "published" ]
 
         { Title =
             title
             + (if datasets.Length = 1 then $" on {datasets.Head}" else "")
-            + (if variants.Length = 1 then $", {variants.Head.Name}" else "")
+            + (if names.Length = 1 then $", {names.Head}" else "")
             + ", in nats"
           Notes = findings @ remarks @ notes
           Frame = Frame.sliceCols shown frame
@@ -173,13 +245,18 @@ module GapTable =
           Summaries = [] }
 
     /// Trains and measures every kind of model on every data set. Everything is asked for at once, so that several processes can share the work.
-    let report (session: Session) (title: string) (variants: GapVariant list) (datasets: string list) : Report =
+    let report
+        (session: Session)
+        (title: string)
+        (variants: string -> GapVariant list)
+        (datasets: string list)
+        : Report =
         let models =
             [ for dataset in datasets do
-                  for variant in variants do
+                  for variant in variants dataset do
                       let parts =
                           { Suboptimality.parts variant.Settings with
-                              Family = Parts.family variant.Family }
+                              Family = Suboptimality.family variant.Settings variant.Family }
 
                       dataset, variant, Suboptimality.trainSpecs session parts variant.Settings dataset ]
 
@@ -208,12 +285,12 @@ module GapTable =
 
         [ variant "FFG" "ffg" "flow" fst; variant "Flow" "flow" "ffg" snd ]
 
-    /// A whole script: the table of the kinds of models that the preset's settings give, on the data sets of the command line.
+    /// A whole script: the table of the kinds of models that the preset's settings for a data set give, on the data sets of the command line.
     let script (commandLine: string array) summary title (variants: SuboptimalitySettings -> GapVariant list) : int =
         Session.Run(
             commandLine,
             summary,
             fun session ->
-                let settings = Suboptimality.settings session
-                session.Show(report session title (variants settings) (Suboptimality.datasets session))
+                let variants dataset = variants (Suboptimality.settingsFor session dataset)
+                session.Show(report session title variants (Suboptimality.datasets session))
         )

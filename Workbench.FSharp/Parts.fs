@@ -48,6 +48,9 @@ module Parts =
             hidden name name |> ignore
             Cli.fail $"'{name}' is no decoder."
 
+    /// Whether a decoder of that name has Bernoulli outputs.
+    let isBernoulli (name: string) = not (name.EndsWith ":gaussian")
+
     /// The families: factorised Gaussians, Gaussians with full covariances, the paper's flow with an auxiliary variable, inverse autoregressive flow.
     let private families =
         [ "ffg", FactorizedGaussian.Choice()

@@ -51,6 +51,10 @@ module Pictures =
             Cli.fail
                 $"'{data.Set.Name}' cannot be shown as images: its datapoints are vectors of {part.PixelCount} numbers; name a data set of images with --dataset."
 
+        if part.Channels > 1 then
+            Cli.fail
+                $"'{data.Set.Name}' cannot be shown: its pixels have {part.Channels} channels, and pictures are grey; name a data set of grey images with --dataset."
+
         let black, white =
             if data.Set.SuitsBernoulli then
                 0., 1.

@@ -150,10 +150,11 @@ module SpecText =
     /// The revisions of the components that the workbench itself uses now.
     let private current =
         lazy
-            (let training = Suboptimality.trainSpec Suboptimality.small "glyphs" 1UL
-
-             [ yield! Suboptimality.evaluations Suboptimality.small training DataSplit.Test
-               EvaluationSpec(Artifact = training, Measure = Diagnostics(), Points = 1) ]
+            ([ for settings, dataset in
+                   [ Suboptimality.small, DataSets.Glyphs; Suboptimality.smallColours, DataSets.Shapes ] do
+                   let training = Suboptimality.trainSpec settings dataset 1UL
+                   yield! Suboptimality.evaluations settings training DataSplit.Test
+                   EvaluationSpec(Artifact = training, Measure = Diagnostics(), Points = 1) ]
              |> List.collect (fun spec -> revisions (spec.ToJson()))
              |> Map.ofList)
 

@@ -12,7 +12,7 @@ module StoredGaps =
     let private measureOf (cell: MeasuredCell) = SpecText.find "measure" cell.Spec
     let private samplesOf cell = SpecText.number "samples" (SpecText.find "settings" (measureOf cell))
 
-    /// Results that make up gaps, in the order that `Suboptimality.ofCells` takes: q and q* evaluated with as many samples.
+    /// Results that make up gaps, in the order that `Measurement.ofCells` takes: q and q* evaluated with as many samples.
     let private triples (cells: MeasuredCell list) =
         let named name = cells |> List.filter (fun cell -> SpecText.text "name" (measureOf cell) = name)
 
@@ -25,7 +25,7 @@ module StoredGaps =
         let seed = SpecText.number "seed" cells.Head.Spec |> Option.defaultValue 1UL
 
         try
-            Ok(Suboptimality.ofCells { Suboptimality.paper with SimulatedPoints = 0 } seed cells)
+            Ok(Measurement.ofCells { Suboptimality.paper with SimulatedPoints = 0 } seed cells)
         with :? GapLabException as e ->
             Error e.Message
 

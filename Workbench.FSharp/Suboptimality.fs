@@ -4,98 +4,13 @@ open System
 open GapLab.Bounds
 open GapLab.Data
 open GapLab.Experiments
+open GapLab.Families
 open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Optimization
 open GapLab.Specification
 open GapLab.Tensors
-
-/// The settings of the experiments of "Inference Suboptimality in Variational Autoencoders" (Cremer et al. 2018).
-type SuboptimalitySettings =
-    {
-        /// Training images; None for all that the data set has.
-        TrainingImages: int option
-        /// How many of the last training images are held out for validation; None for the data set's own split.
-        ValidationImages: int option
-        LatentSize: int
-        /// Hidden layers of the decoder.
-        Hidden: int list
-        /// Hidden layers of the encoder.
-        EncoderHidden: int list
-        Schedule: LearningRateSchedule
-        /// Epochs over which the weight of the entropy grows from 0 to 1.
-        AnnealingEpochs: int
-        /// Evaluated datapoints of each split.
-        Points: int
-        /// The same where q* is searched in a family with networks, which takes long: the first of them.
-        FlowPoints: int
-        /// Datapoints simulated from the model, on which AIS is held between two bounds; 0 for none.
-        SimulatedPoints: int
-        /// Samples for L[q] and the importance-weighted bound.
-        ImportanceSamples: int
-        Chains: int
-        Distributions: int
-        /// How the inverse temperatures of AIS are spaced.
-        AisSchedule: AisSchedule
-        /// Where the path of AIS starts.
-        AisStart: AisStart
-        LeapfrogSteps: int
-        LocalSamples: int
-        /// The step size of the search for q* in families without networks.
-        LocalStepSize: float
-        /// The step size in families with networks, such as flows; with larger ones their variances collapse.
-        FlowStepSize: float
-        /// A limit on the steps of local optimisation, which otherwise ends by its own rule.
-        LocalSteps: int
-        /// The same for families with networks.
-        FlowSteps: int
-        /// Families, by their names, whose q* is searched beside that of the family a model was trained with.
-        OtherFamilies: string list
-        /// Further lower bounds on log p(x), each with its name: they are reported, and compete with IWAE and AIS for log p̂.
-        Bounds: (string * Measure) list
-    }
-
-/// AIS on datapoints that the model made itself, where reverse AIS bounds log p(x) from above: bidirectional Monte Carlo.
-type Bracket =
-    {
-        Lower: BoundEstimate
-        Upper: BoundEstimate
-        /// Upper - lower of every datapoint.
-        Differences: float array
-    }
-
-    /// Upper - lower on average, with the standard error over datapoints.
-    member bracket.Difference = Averaged(Estimate.ofValues bracket.Differences)
-
-/// What is measured of one model on one set of datapoints, in nats.
-type Measurement =
-    {
-        Points: int
-        /// L[q] and its importance-weighted bound.
-        Inferred: BoundEstimate
-        InferredIwae: BoundEstimate
-        /// L[q*] and its importance-weighted bound, for the family that the model was trained with.
-        Optimal: BoundEstimate
-        OptimalIwae: BoundEstimate
-        /// L[q*] for the other families of the settings, each beside that of the model's own family at the same points, which may be fewer.
-        OtherOptima: (string * BoundEstimate * BoundEstimate) list
-        Ais: BoundEstimate
-        /// The further bounds of the settings.
-        Others: (string * BoundEstimate) list
-        AcceptanceRates: float array
-        /// AIS on data simulated from the model.
-        Bracket: Bracket option
-        Gaps: Gaps
-        LocalSteps: int array
-        LocallyConverged: int
-        /// Reasons not to trust the bounds on log p(x), as sentences that name the datapoints; none if none were found.
-        Findings: string list
-        /// Where the numbers come from, one for each measure.
-        Provenance: Provenance list
-        /// Whether another revision of the code gave some of the numbers.
-        IsStale: bool
-    }
 
 /// The paper's training runs, and the measurement of inference gaps.
 module Suboptimality =
@@ -106,7 +21,9 @@ module Suboptimality =
           LatentSize = 50
           Hidden = [ 200; 200 ]
           EncoderHidden = [ 200; 200 ]
+          Convolutions = None
           Schedule = LearningRateSchedule.Burda()
+          Patience = None
           AnnealingEpochs = 400
           Points = 1000
           FlowPoints = 100
@@ -120,6 +37,7 @@ module Suboptimality =
           LocalSamples = 100
           LocalStepSize = 1e-3
           FlowStepSize = 1e-3
+          FlowLength = 2
           LocalSteps = LocalOptimizerOptions().MaximumSteps
           FlowSteps = LocalOptimizerOptions().MaximumSteps
           OtherFamilies = []
@@ -156,24 +74,85 @@ module Suboptimality =
             LocalStepSize = 1e-2
             FlowSteps = 500 }
 
-    let private presets = [ "smoke", smoke; "small", small; "paper", paper ]
+    /// The paper's settings for CIFAR-10. It says of the learning rates only that they fall from 1e-3, and that held-out images end the training.
+    let paperColours =
+        { paper with
+            ValidationImages = None
+            LatentSize = 32
+            Convolutions = Some { Channels = [ 64; 128; 256 ]; ScaleHidden = [ 64; 32 ] }
+            Schedule = LearningRateSchedule [| for halvings in 0..3 -> ScheduleStage(50, 1e-3 / 2. ** halvings) |]
+            Patience = Some 10
+            AnnealingEpochs = 20
+            Points = 100
+            FlowLength = 4 }
 
-    /// The settings of a preset.
-    let preset name =
-        match List.tryFind (fun (known, _) -> known = name) presets with
-        | Some(_, settings) -> settings
+    /// Colour images in minutes.
+    let smallColours =
+        { paperColours with
+            TrainingImages = Some 10_000
+            Schedule = LearningRateSchedule(ScheduleStage(6, 1e-3), ScheduleStage(2, 3e-4))
+            Patience = None
+            AnnealingEpochs = 2
+            Points = 10
+            FlowPoints = 5
+            SimulatedPoints = 5
+            ImportanceSamples = 1000
+            Chains = 5
+            Distributions = 200
+            LocalSamples = 10
+            // Of 3e-3, 1e-2 and 3e-2 the one that reaches L[q*] first; see docs/decisions.md.
+            LocalStepSize = 3e-2
+            LocalSteps = 2000
+            FlowSteps = 1000 }
+
+    /// Every part of the experiment on colour images once, in seconds.
+    let smokeColours =
+        { smallColours with
+            TrainingImages = Some 500
+            Convolutions = Some { Channels = [ 4; 8; 16 ]; ScaleHidden = [ 8 ] }
+            LatentSize = 8
+            Schedule = LearningRateSchedule.Constant(4, 1e-3)
+            Points = 4
+            FlowPoints = 2
+            SimulatedPoints = 2
+            Distributions = 50
+            LocalSteps = 300
+            FlowSteps = 200 }
+
+    let private presets =
+        [ "smoke", smoke, smokeColours; "small", small, smallColours; "paper", paper, paperColours ]
+
+    /// The settings of a preset for a data set: images of several channels have a convolutional model.
+    let presetFor dataset name =
+        match presets |> List.tryFind (fun (known, _, _) -> known = name) with
+        | Some(_, grey, colours) -> if DataSets.ChannelsOf dataset = 1 then grey else colours
         | None ->
-            let known = presets |> List.map fst |> String.concat ", "
+            let known = presets |> List.map (fun (known, _, _) -> known) |> String.concat ", "
             Cli.fail $"There is no preset '{name}'; use one of {known}."
 
-    /// The settings of the command line's preset, with what else it says of AIS.
-    let settings (session: Session) =
-        let usual = preset session.Preset
+    /// The settings of a preset for fully connected models of binary images.
+    let preset name = presetFor DataSets.Glyphs name
 
+    /// Settings of which fully connected layers are about to be varied; those of a convolutional model are refused.
+    let dense settings =
+        if Option.isSome settings.Convolutions then
+            Cli.fail
+                "This experiment varies fully connected layers, and colour images have a convolutional model; name a data set of grey images with --dataset."
+
+        settings
+
+    /// Settings with what else the command line says of AIS.
+    let private adapted (session: Session) usual =
         { usual with
             AisSchedule = session.AisSchedule usual.AisSchedule
             AisStart = session.AisStart usual.AisStart
             SimulatedPoints = session.Simulated usual.SimulatedPoints }
+
+    /// The settings of the command line for fully connected models.
+    let settings (session: Session) = adapted session (preset session.Preset)
+
+    /// The settings of the command line for the model of a data set.
+    let settingsFor (session: Session) dataset = adapted session (presetFor dataset session.Preset)
 
     /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
     let datasets (session: Session) =
@@ -200,8 +179,13 @@ module Suboptimality =
            | Some 0 -> "none"
            | Some count -> string count)
           "latent size", string settings.LatentSize
-          "hidden layers of the decoder", layers settings.Hidden
-          "hidden layers of the encoder", layers settings.EncoderHidden
+          match settings.Convolutions with
+          | None ->
+              "hidden layers of the decoder", layers settings.Hidden
+              "hidden layers of the encoder", layers settings.EncoderHidden
+          | Some convolutions ->
+              "channels of the convolutions", layers convolutions.Channels
+              "hidden layers of the log-scales", layers convolutions.ScaleHidden
           "epochs",
           (if
                Seq.forall2 (=) settings.Schedule.Stages (LearningRateSchedule.Burda().Stages)
@@ -210,6 +194,10 @@ module Suboptimality =
                $"{settings.Schedule.Epochs} (3^i schedule)"
            else
                schedule)
+          "early stopping",
+          (match settings.Patience with
+           | None -> "none"
+           | Some epochs -> $"after {epochs} epochs without improvement")
           "entropy-annealing epochs", string settings.AnnealingEpochs
           "evaluated points of each split", string settings.Points
           "evaluated points where q* is searched among flows", string settings.FlowPoints
@@ -223,6 +211,7 @@ module Suboptimality =
           "local samples", string settings.LocalSamples
           "local step size", $"{settings.LocalStepSize}"
           "local step size of flows", $"{settings.FlowStepSize}"
+          "steps of a flow", string settings.FlowLength
           "limit on local steps", string settings.LocalSteps
           "limit on local steps of flows", string settings.FlowSteps
           "further bounds",
@@ -232,15 +221,22 @@ module Suboptimality =
 
     /// What a table's header says of the settings: every one that differs from the paper's.
     let settingNotes (used: SuboptimalitySettings list) =
+        let published settings =
+            if Option.isSome settings.Convolutions then
+                "CIFAR-10", paperColours
+            else
+                "MNIST and Fashion-MNIST", paper
+
         let differences =
             [ for settings in used do
-                  for (name, own), (_, published) in List.zip (describe settings) (describe paper) do
+                  for (name, own), (_, published) in List.zip (describe settings) (describe (snd (published settings))) do
                       if own <> published then
                           $"differs from the paper: {name} {own} (paper: {published})" ]
             |> List.distinct
 
         if List.isEmpty differences then
-            [ "Settings: those of the paper's experiments on MNIST and Fashion-MNIST." ]
+            let data = used |> List.map (published >> fst) |> List.distinct |> String.concat " and "
+            [ $"Settings: those of the paper's experiments on {data}." ]
         else
             differences @ [ "With these differences the numbers are no reproduction of the published ones." ]
 
@@ -264,15 +260,35 @@ module Suboptimality =
         let options = aisOptions StepSizeMode.Adaptive settings
         $"{(string settings.AisSchedule).ToLowerInvariant()} schedule from the {(string settings.AisStart).ToLowerInvariant()}, {options.StepSizes.ToString().ToLowerInvariant()} step sizes for each chain from {options.InitialStepSize} towards an acceptance rate of {options.TargetAcceptance}"
 
+    /// A family by its name, a flow with as many steps as the settings say.
+    let family (settings: SuboptimalitySettings) name =
+        if name = "flow" then
+            AuxiliaryFlow.Choice(steps = settings.FlowLength)
+        else
+            Parts.family name
+
     /// AIS as the tables run it.
     let annealedBound settings = AnnealedBound(aisOptions StepSizeMode.Adaptive settings)
 
-    /// The paper's parts: a dense Bernoulli decoder, a factorised Gaussian, an amortized encoder of the same layers.
+    /// The paper's parts: a dense Bernoulli decoder or a convolutional one, a factorised Gaussian, an amortized encoder of the same layers.
     let parts (settings: SuboptimalitySettings) =
-        { Model =
-            DenseModel.Choice(settings.LatentSize, List.toArray settings.Hidden, Activation.Elu, OutputKind.Bernoulli)
-          Family = Parts.family "ffg"
-          Inference = Parts.inference settings.EncoderHidden "amortized" }
+        match settings.Convolutions with
+        | None ->
+            { Model =
+                DenseModel.Choice(
+                    settings.LatentSize,
+                    List.toArray settings.Hidden,
+                    Activation.Elu,
+                    OutputKind.Bernoulli
+                )
+              Family = Parts.family "ffg"
+              Inference = Parts.inference settings.EncoderHidden "amortized" }
+        | Some layers ->
+            let channels = List.toArray layers.Channels
+
+            { Model = ConvolutionalModel.Choice(settings.LatentSize, channels, List.toArray layers.ScaleHidden)
+              Family = Parts.family "ffg"
+              Inference = ConvolutionalEncoder.Choice channels }
 
     /// A training run as the paper's, with entropy annealing, of any parts.
     let trainSpecOf (parts: Parts) (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
@@ -288,19 +304,30 @@ module Suboptimality =
             Inference = parts.Inference,
             Schedule = settings.Schedule,
             Weights = Annealing.Entropy settings.AnnealingEpochs,
+            Patience = Option.toNullable settings.Patience,
+            KeepBest = settings.Patience.IsSome,
             Seed = seed
         )
 
     /// A training run of the paper.
     let trainSpec settings dataset seed = trainSpecOf (parts settings) settings dataset seed
 
-    /// The training runs of given parts on one data set, one a seed. Data that a Bernoulli model cannot explain are refused.
+    /// Refuses data of which a Bernoulli decoder has no probabilities.
+    let requireBinary (data: DataSet) =
+        if not data.SuitsBernoulli then
+            Cli.fail
+                $"'{data.Name}' holds numbers other than 0 and 1, which a Bernoulli decoder cannot explain; scale them to 0 to 1, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --model 200-200:gaussian)."
+
+    /// The training runs of given parts on one data set, one a seed. Data that the settings' kind of model cannot explain are refused.
     let trainSpecs (session: Session) parts settings dataset =
         let specs = [ for seed in session.Seeds -> trainSpecOf parts settings dataset seed ]
+        let data = (session.Data specs.Head.Data).Set
 
-        if not (session.Data specs.Head.Data).Set.SuitsBernoulli then
+        if settings.Convolutions.IsNone then
+            requireBinary data
+        elif not data.HasLevels then
             Cli.fail
-                $"'{dataset}' holds numbers outside 0 to 1, which the paper's Bernoulli decoder cannot explain; scale them, or measure a decoder with Gaussian outputs (Scripts/gaps.fsx --model 200-200:gaussian)."
+                $"'{dataset}' does not hold pixels of 256 levels, which the paper's decoder of colour images explains; name a data set of such images."
 
         specs
 
@@ -337,7 +364,7 @@ module Suboptimality =
         [ evaluation split own (InferredBounds settings.ImportanceSamples)
           evaluation split own (OptimalBounds(localOptions settings artifact.Family, settings.ImportanceSamples))
           evaluation split own (annealedBound settings)
-          for family in List.map Parts.family settings.OtherFamilies do
+          for family in List.map (family settings) settings.OtherFamilies do
               evaluation split (min own (points settings family)) (best family)
           for _, measure in settings.Bounds do
               evaluation split own measure
@@ -347,63 +374,6 @@ module Suboptimality =
                   DataSplit.Train
                   settings.SimulatedPoints
                   (BidirectionalBound(aisOptions StepSizeMode.Frozen settings)) ]
-
-    /// Reasons not to trust bounds on log p(x), from their disagreement and from how AIS moved.
-    let private findings seed (ais: MeasuredCell) (bounds: (string * BoundEstimate) list) =
-        let points =
-            // A description in a store may lack it.
-            match string ais.Spec["split"] with
-            | "train" -> "training points"
-            | "" -> "points"
-            | split -> $"{split} points"
-
-        let named = [| for name, bound in bounds -> struct (name, bound) |]
-
-        [ yield! MarginalCheck.Disagreements(ReadOnlySpan named)
-          yield! MarginalCheck.Acceptance("AIS", ReadOnlySpan(ais.Values "acceptance")) ]
-        |> List.map (fun finding -> $"Caution, {points} of seed {seed}: {finding}")
-
-    /// The gaps from the results of `evaluations`.
-    let ofCells (settings: SuboptimalitySettings) seed (cells: MeasuredCell list) =
-        match cells with
-        | inferred :: optimal :: ais :: others ->
-            let optima, others = List.splitAt settings.OtherFamilies.Length others
-            let bounds, bracket = List.splitAt settings.Bounds.Length others
-            let best = optimal.Bound "elbo"
-
-            let optima =
-                [ for name, cell in List.zip settings.OtherFamilies optima do
-                      let bound = cell.Bound "elbo"
-                      name, bound, best.At bound.Datapoints.Span ]
-
-            let others =
-                List.map2 (fun (name, _) (cell: MeasuredCell) -> name, cell.Bound "bound") settings.Bounds bounds
-
-            let bounds = [| optimal.Bound "iwae"; ais.Bound "ais"; yield! List.map snd others |]
-
-            { Points = ais.Datapoints.Length
-              Inferred = inferred.Bound "elbo"
-              InferredIwae = inferred.Bound "iwae"
-              Optimal = best
-              OptimalIwae = bounds[0]
-              OtherOptima = optima
-              Ais = bounds[1]
-              Others = others
-              AcceptanceRates = ais.Values "acceptance"
-              Bracket =
-                bracket
-                |> List.tryHead
-                |> Option.map (fun cell ->
-                    { Lower = cell.Bound "lower"
-                      Upper = cell.Bound "upper"
-                      Differences = cell.Values "difference" })
-              Gaps = Gaps.Compute(bounds, best, inferred.Bound "elbo", RandomStream(seed, RandomPurpose.Bootstrap))
-              LocalSteps = optimal.Values "steps" |> Array.map int
-              LocallyConverged = optimal.Values "converged" |> Array.sumBy int
-              Findings = findings seed ais (("IWAE of q*", bounds[0]) :: ("AIS", bounds[1]) :: others)
-              Provenance = cells |> List.map _.Provenance
-              IsStale = cells |> List.exists _.IsStale }
-        | _ -> invalidArg (nameof cells) "Three results at least are expected."
 
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
@@ -421,58 +391,4 @@ module Suboptimality =
         [ for (settings, artifact, _), own in List.zip wanted evaluations do
               let mine, rest = List.splitAt own.Length cells
               cells <- rest
-              ofCells settings artifact.Seed mine ]
-
-    /// What a table's reader must know: what the numbers mean, the models, where they come from, and how the settings differ from the paper's.
-    let notes
-        (session: Session)
-        (settings: SuboptimalitySettings list)
-        (specs: TrainSpec list)
-        (measurements: Measurement list)
-        =
-        let describeModel (spec: TrainSpec) =
-            match session.Store.FindArtifact spec with
-            | null -> "a model that is no longer stored"
-            | artifact -> artifact.Description
-
-        let data = specs |> List.map _.Data |> List.distinct |> List.map session.Data
-        let provenance = measurements |> List.collect _.Provenance
-        let level = 100. * measurements.Head.Gaps.Level
-        let seeds = session.Seeds |> List.map string |> String.concat ", "
-        let several = session.Seeds.Length > 1
-        let numbers values = values |> List.distinct |> List.map string |> String.concat " or "
-        let points = settings |> List.map _.Points |> numbers
-        let simulated = settings |> List.map _.SimulatedPoints |> List.filter ((<) 0)
-
-        let searchesFlows =
-            [ for spec in specs -> spec.Family :> Component
-              for used in settings do
-                  for name in used.OtherFamilies -> Parts.family name ]
-            |> List.exists Parts.hasNetworks
-
-        [ $"""Preset {session.Preset}, {(if several then "seeds" else "seed")} {seeds}. {points} random training and test points, the same for every seed."""
-          if searchesFlows then
-              $"Where q* is searched among flows, which takes long, the first {settings |> List.map _.FlowPoints |> numbers} of them are evaluated. A flow's q* starts at the trained networks where the model was trained with flows, and at fresh ones elsewhere."
-          if not simulated.IsEmpty then
-              $"Simulated points: {numbers simulated} datapoints that the model itself makes. On them AIS with frozen steps is a certified lower bound on log p(x) and reverse AIS an upper one (BDMC): their difference bounds the error of AIS on such data, and says nothing of data that the model explains badly."
-          (if several then
-               $"Averages over {session.Seeds.Length} seeds, each with its own model; ± is the standard error over seeds."
-           else
-               $"± is the Monte-Carlo standard error for these points, [ ] the {level:F0} %% bootstrap interval over points.")
-          "q is the encoder's posterior, q* the best of a family for each point, in the gaps that of the family the model was trained with. log p̂ is the larger of the averages of IWAE (of that q*) and AIS, both lower bounds on log p(x) in expectation. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; inference gap: their sum."
-          "The amortization and inference gaps tend to be underestimates; the approximation gap errs to an unknown side. Local steps: mean, and how many points met the stopping rule."
-          "The published numbers are the paper's, of its training points."
-          for description in specs |> List.map describeModel |> List.distinct do
-              $"Model: {description}."
-          $"Training and local optimisation evaluate the KL analytically where the family allows it. AIS: {aisNote settings.Head}."
-          for version in
-              [ for p in provenance -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
-              version
-          for loaded in data do
-              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
-
-              for file in loaded.Set.Files do
-                  $"{System.IO.Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"
-          if measurements |> List.exists _.IsStale then
-              "Some numbers were computed by another revision of the code; --recompute stale computes them anew." ]
-        @ settingNotes settings
+              Measurement.ofCells settings artifact.Seed mine ]

@@ -35,12 +35,17 @@ module Sweep =
                                 Inference = Parts.inference settings.EncoderHidden method }
 
                           for seed in session.Seeds do
+                              let spec = Suboptimality.trainSpecOf parts settings dataset seed
+
+                              if Parts.isBernoulli model then
+                                  Suboptimality.requireBinary (session.Data spec.Data).Set
+
                               { Dataset = dataset
                                 Model = model
                                 Family = family
                                 Method = method
                                 Seed = seed },
-                              Suboptimality.trainSpecOf parts settings dataset seed ]
+                              spec ]
 
     /// The names of models by what tells them apart: "model linear, seed 2".
     let labels (names: ModelName list) =

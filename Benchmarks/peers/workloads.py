@@ -41,6 +41,66 @@ def elbo(mu, log_var, x, noise):
     return log_likelihood(decoder(z), x.unsqueeze(1)).mean(1) - kl
 
 
+class Linears(nn.Module):
+    """As many linear layers as copies, one for each of the leading entries of x [copies, rows, in]."""
+
+    def __init__(self, copies, a, b):
+        super().__init__()
+        layers = [nn.Linear(a, b) for _ in range(copies)]
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach() for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach() for layer in layers]))
+
+    def forward(self, x):
+        return torch.baddbmm(self.bias.unsqueeze(1), x, self.weight.transpose(1, 2))
+
+
+class Flow(nn.Module):
+    """Real NVP with an auxiliary variable, two steps, every network with 100-100 hidden units; samples [copies, rows, n]."""
+
+    def __init__(self, copies, n=LATENT, hidden=100, steps=2):
+        super().__init__()
+
+        def network():
+            return nn.Sequential(Linears(copies, n, hidden), nn.ELU(), Linears(copies, hidden, hidden), nn.ELU(), Linears(copies, hidden, n))
+
+        def conditional():
+            body = nn.Sequential(Linears(copies, n, hidden), nn.ELU(), Linears(copies, hidden, hidden), nn.ELU())
+            return nn.ModuleList([body, Linears(copies, hidden, n), Linears(copies, hidden, n)])
+
+        # Scale and shift of v, scale and shift of z, for each step.
+        self.steps = nn.ModuleList(nn.ModuleList(network() for _ in range(4)) for _ in range(steps))
+        self.auxiliary, self.reverse = conditional(), conditional()
+
+    def sample(self, mu, log_var, noise, auxiliary_noise):
+        """z and log q(z0, v0) - log|det| - log r(v|z), without constants that cancel."""
+        z = mu + (0.5 * log_var).exp() * noise
+        log_q = -0.5 * (log_var + noise ** 2 + math.log(2 * math.pi)).sum(-1)
+        body, mean, log_variance = self.auxiliary
+        features = body(z)
+        spread = log_variance(features)
+        v = mean(features) + (0.5 * spread).exp() * auxiliary_noise
+        log_q = log_q - 0.5 * (spread + auxiliary_noise ** 2).sum(-1)
+        for scale_v, shift_v, scale_z, shift_z in self.steps:
+            log_scale = F.logsigmoid(scale_v(z))
+            v = v * log_scale.exp() + shift_v(z)
+            log_q = log_q - log_scale.sum(-1)
+            log_scale = F.logsigmoid(scale_z(v))
+            z = z * log_scale.exp() + shift_z(v)
+            log_q = log_q - log_scale.sum(-1)
+        body, mean, log_variance = self.reverse
+        features = body(z)
+        spread = log_variance(features)
+        log_r = -0.5 * (spread + (v - mean(features)) ** 2 * (-spread).exp()).sum(-1)
+        return z, log_q - log_r
+
+
+def flow_elbo(flow, mu, log_var, x, noise, auxiliary_noise):
+    """Log-densities [copies, rows]; x is broadcast over the rows or has as many."""
+    z, log_q = flow.sample(mu, log_var, noise, auxiliary_noise)
+    log_prior = -0.5 * (z ** 2 + math.log(2 * math.pi)).sum(-1)
+    return log_likelihood(decoder(z), x) + log_prior - log_q
+
+
 def product(m, k, n):
     a, b, c = torch.rand(m, k), torch.rand(k, n), torch.empty(m, n)
     return lambda: torch.mm(a, b, out=c)
@@ -53,6 +113,19 @@ def training_step():
         optimizer.zero_grad(set_to_none=True)
         mu, log_var = encoder(images).chunk(2, -1)
         (-elbo(mu, log_var, images, torch.randn(100, 1, LATENT)).mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def flow_training_step():
+    flow = Flow(1)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *flow.parameters()], lr=1e-3)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        mu, log_var = encoder(images).unsqueeze(0).chunk(2, -1)
+        (-flow_elbo(flow, mu, log_var, images.unsqueeze(0), torch.randn_like(mu), torch.randn_like(mu)).mean()).backward()
         optimizer.step()
 
     return step
@@ -79,6 +152,26 @@ def local_step():
     def step():
         optimizer.zero_grad(set_to_none=True)
         (-elbo(mu, log_var, x, torch.randn(10, 100, LATENT)).sum()).backward()
+        optimizer.step()
+
+    return frozen(step)
+
+
+def flow_local_step():
+    """Each of ten datapoints has networks of its own, side by side in batched products; gradients are limited to a norm of 50 a datapoint."""
+    x, flow = images[:10].unsqueeze(1), Flow(10)
+    mu, log_var = torch.zeros(10, 1, LATENT, requires_grad=True), torch.zeros(10, 1, LATENT, requires_grad=True)
+    parameters = [mu, log_var, *flow.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        noise, auxiliary_noise = torch.randn(10, 100, LATENT), torch.randn(10, 100, LATENT)
+        (-flow_elbo(flow, mu, log_var, x, noise, auxiliary_noise).mean(1).sum()).backward()
+        norms = sum(p.grad.flatten(1).square().sum(1) for p in parameters).sqrt()
+        scales = (50 / norms).clamp(max=1)
+        for p in parameters:
+            p.grad.mul_(scales.view(-1, *[1] * (p.dim() - 1)))
         optimizer.step()
 
     return frozen(step)
@@ -182,7 +275,9 @@ def convolutions():
 
 WORKLOADS = {
     "training": training_step,
+    "flow-training": flow_training_step,
     "local": local_step,
+    "flow-local": flow_local_step,
     "iwae": iwae,
     "ais": ais,
     "hvp": hessian_vector_product,
@@ -241,6 +336,11 @@ def check(file):
         for layer in network.layers:
             layer.weight.copy_(take(64, 7, 7, 32).permute(0, 3, 1, 2))
             layer.bias.copy_(take(64))
+    flow = Flow(1)
+    with torch.no_grad():
+        for p in flow.parameters():
+            p.copy_(take(*p.shape))
+    auxiliary = take(1, 1000, LATENT)
 
     answers = []
     value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
@@ -257,6 +357,12 @@ def check(file):
     answers += [length(products[:2]), length(products[2:])]
     value, gradients = gated_gradients(network, pictures)
     answers += [value.item(), length(gradients)]
+    for p in (mu, log_var):
+        p.requires_grad_(True)
+    spread = [p.unsqueeze(1).expand(-1, 100, -1).reshape(1, 1000, LATENT) for p in (mu, log_var)]
+    x = images[:10].unsqueeze(1).expand(-1, 100, -1).reshape(1, 1000, DATA)
+    value = flow_elbo(flow, *spread, x, many.reshape(1, 1000, LATENT), auxiliary).reshape(10, 100).mean(1).sum()
+    answers += [value.item(), length(torch.autograd.grad(value, [mu, log_var, *flow.parameters()]))]
     return " ".join(repr(answer) for answer in answers)
 
 

@@ -21,7 +21,7 @@ public sealed class ArraySet : DataPart
     }
 
     private ArraySet(string name, int height, int width, ReadOnlyMemory<float> values, int firstId, int[]? ids)
-        : base(name, height, width, values.Length, firstId, ids)
+        : base(name, height, width, 1, values.Length, firstId, ids)
     {
         bool isBinary = true;
         bool hasIntensities = true;

@@ -115,7 +115,7 @@ public sealed class Catalog
                 .. Ranges("validation", training, total - held, total),
                 .. Ranges("test", test, 0, testImages.Count),
             ]);
-        return new DataSet(name, splits, DefaultBinarization(entry), files, entry.Citation, entry.Licence);
+        return new DataSet(name, splits, DefaultBinarization(entry), files, entry.Citation, entry.Licence, entry.Note);
 
         ImageSet Join(string part, CatalogFile[] parts, string[] paths, int firstId) =>
             ImageSet.Concatenate(part, [.. parts.Zip(paths, (file, path) => ReadImages(entry, file, path, files))], firstId);
@@ -152,6 +152,13 @@ public sealed class Catalog
             return images;
         }
 
+        if (file.Format == CatalogFormat.Cifar)
+        {
+            (ImageSet images, LoadedFile loaded) = CifarReader.Read(path, file.Count, file.Sha256);
+            files.Add(loaded);
+            return images;
+        }
+
         IdxArray array = IdxReader.Read(path, file.Sha256, [file.Count, entry.Height, entry.Width]);
         files.Add(array.File);
         return IdxReader.ToImages(array);
@@ -177,19 +184,20 @@ public sealed class Catalog
     {
         "fixed" => new Binarization.FixedFile(),
         "threshold" => new Binarization.Threshold(),
+        "none" => new Binarization.None(),
         _ => new Binarization.SampledOnce(0),
     };
 
     private static string? Fault(CatalogEntry entry)
     {
-        if (entry.Binarization is not ("fixed" or "threshold" or "sampled-once"))
+        if (entry.Binarization is not ("fixed" or "threshold" or "sampled-once" or "none"))
         {
-            return $"its binarization is '{entry.Binarization}' instead of fixed, threshold or sampled-once";
+            return $"its binarization is '{entry.Binarization}' instead of fixed, threshold, sampled-once or none";
         }
 
-        if (entry.Height < 1 || entry.Width < 1 || (long)entry.Height * entry.Width > 1 << 24)
+        if (entry.Height < 1 || entry.Width < 1 || entry.Channels < 1 || (Int128)entry.Height * entry.Width * entry.Channels > 1 << 24)
         {
-            return $"its images are {entry.Height}x{entry.Width}";
+            return $"its images are {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
         CatalogRole[] needed = [CatalogRole.TrainingImages, CatalogRole.TestImages];
@@ -214,9 +222,15 @@ public sealed class Catalog
             return $"'{file.Name}' is not a plain file name";
         }
 
-        if (file.Count < 1 || (long)file.Count * entry.Height * entry.Width > Array.MaxLength)
+        if (file.Count < 1 || (long)file.Count * entry.Height * entry.Width * entry.Channels > Array.MaxLength)
         {
             return $"{file.Name} has {file.Count} images";
+        }
+
+        int channels = file.Format == CatalogFormat.Cifar ? CifarReader.Channels : 1;
+        if (entry.Channels != channels || (file.Format == CatalogFormat.Cifar && (entry.Height != CifarReader.Side || entry.Width != CifarReader.Side)))
+        {
+            return $"{file.Name} cannot hold images of {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
         return file.Sha256.Length == 64 && file.Sha256.All(char.IsAsciiHexDigit) ? null : $"the sha256 of {file.Name} is not 64 hexadecimal digits";

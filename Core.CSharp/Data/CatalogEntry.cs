@@ -5,12 +5,15 @@ namespace GapLab.Data;
 /// <param name="Title">What it is.</param>
 /// <param name="Height">Rows per image.</param>
 /// <param name="Width">Columns per image.</param>
-/// <param name="Binarization">Default binarization: "fixed", "threshold" (at 128) or "sampled-once" (with seed 0, so that the data do not vary with an experiment's seed).</param>
+/// <param name="Binarization">Default binarization: "fixed", "threshold" (at 128) or "sampled-once" (with seed 0, so that the data do not vary with an experiment's seed), or "none" for pixels of 256 levels.</param>
 /// <param name="Validation">How many of the last training images are the validation part by default.</param>
 /// <param name="Citation">What to cite.</param>
 /// <param name="Licence">Licence of the data.</param>
 /// <param name="Sources">Addresses below which the distributors publish the files.</param>
 /// <param name="Files">Its files.</param>
+/// <param name="Channels">Numbers per pixel.</param>
+/// <param name="Note">What results must say of the data, such as that they are a part of the published ones; empty for nothing.</param>
+/// <param name="Instructions">How to get the files where the distributors do not publish them one by one, as a sentence; empty where they do.</param>
 public sealed record CatalogEntry(
     string Name,
     string Title,
@@ -21,4 +24,7 @@ public sealed record CatalogEntry(
     string Citation,
     string Licence,
     IReadOnlyList<string> Sources,
-    IReadOnlyList<CatalogFile> Files);
+    IReadOnlyList<CatalogFile> Files,
+    int Channels = 1,
+    string Note = "",
+    string Instructions = "");

@@ -8,4 +8,7 @@ public enum CatalogFormat
 
     /// <summary>Lines of 0 and 1, see <see cref="AmatReader"/>.</summary>
     Amat,
+
+    /// <summary>Records of a label and a colour image, see <see cref="CifarReader"/>.</summary>
+    Cifar,
 }

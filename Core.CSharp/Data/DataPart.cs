@@ -13,14 +13,15 @@ public abstract class DataPart
     private readonly int[]? _ids;
     private readonly int _firstId;
 
-    private protected DataPart(string name, int height, int width, int values, int firstId, int[]? ids)
+    private protected DataPart(string name, int height, int width, int channels, int values, int firstId, int[]? ids)
     {
         ArgumentNullException.ThrowIfNull(name);
-        long size = (long)height * width;
-        if (height < 1 || width < 1 || size > Array.MaxLength)
-            throw new DataException($"Images of '{name}' cannot be {height}x{width}; give a height and a width of at least 1 whose product fits an array.");
+        // Three factors below 2^31 overflow 64 bits.
+        Int128 size = (Int128)height * width * channels;
+        if (height < 1 || width < 1 || channels < 1 || size > Array.MaxLength)
+            throw new DataException($"Images of '{name}' cannot be {SizeText(height, width, channels)}; give sizes of at least 1 whose product fits an array.");
         if (values % size != 0)
-            throw new DataException($"'{name}' has {values} pixels, which is no whole number of {height}x{width} images; check the size.");
+            throw new DataException($"'{name}' has {values} pixels, which is no whole number of {SizeText(height, width, channels)} images; check the size.");
         int count = (int)(values / size);
         if (firstId < 0 || (long)firstId + count - 1 > int.MaxValue)
             throw new DataException($"'{name}' cannot number {count} images from {firstId} on; use a first id between 0 and {int.MaxValue - count + 1L}.");
@@ -29,6 +30,7 @@ public abstract class DataPart
         Count = count;
         Height = height;
         Width = width;
+        Channels = channels;
         _firstId = firstId;
         _ids = ids;
     }
@@ -45,8 +47,14 @@ public abstract class DataPart
     /// <summary>Columns per image; the length of vectors.</summary>
     public int Width { get; }
 
-    /// <summary>Numbers per datapoint: <see cref="Height"/> times <see cref="Width"/>.</summary>
-    public int PixelCount => Height * Width;
+    /// <summary>Numbers per pixel: 1 for grey images, 3 (red, green, blue) for coloured ones.</summary>
+    public int Channels { get; }
+
+    /// <summary>Numbers per datapoint: <see cref="Height"/> times <see cref="Width"/> times <see cref="Channels"/>.</summary>
+    public int PixelCount => Height * Width * Channels;
+
+    /// <summary>Height, width and, where there are several, channels: "28x28", "32x32x3".</summary>
+    public string Size => SizeText(Height, Width, Channels);
 
     /// <summary>Whether the datapoints hold nothing but two values, ink and no ink.</summary>
     public abstract bool IsBinary { get; }
@@ -63,12 +71,14 @@ public abstract class DataPart
     }
 
     /// <summary>Name, count and size, for messages and logs.</summary>
-    public override string ToString() => $"{Name}: {Count} images of {Height}x{Width}";
+    public override string ToString() => $"{Name}: {Count} images of {Size}";
 
     /// <summary>The datapoints of the given numbers, in the given order, copied.</summary>
     /// <param name="indices">Their numbers.</param>
     /// <param name="name">The new part's name; by default this one's.</param>
     internal abstract DataPart Choose(ReadOnlySpan<int> indices, string? name = null);
+
+    internal static string SizeText(int height, int width, int channels) => channels == 1 ? $"{height}x{width}" : $"{height}x{width}x{channels}";
 
     private protected static T[] Allocate<T>(string name, long values) =>
         values <= Array.MaxLength

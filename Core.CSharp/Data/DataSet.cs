@@ -14,8 +14,9 @@ public sealed class DataSet
     /// <param name="files">Files that were read, with checksums; empty for generated data.</param>
     /// <param name="citation">What to cite; empty for generated data.</param>
     /// <param name="licence">Licence of the data; empty for generated data.</param>
+    /// <param name="note">What else must be known of the data, as the end of a sentence; empty for nothing.</param>
     public DataSet(
-        string name, DataSplits splits, Binarization defaultBinarization, IReadOnlyList<LoadedFile> files, string citation = "", string licence = "")
+        string name, DataSplits splits, Binarization defaultBinarization, IReadOnlyList<LoadedFile> files, string citation = "", string licence = "", string note = "")
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(splits);
@@ -27,6 +28,7 @@ public sealed class DataSet
         Files = files;
         Citation = citation;
         Licence = licence;
+        Note = note;
         _pixelMeans = new Lazy<double[]>(() => defaultBinarization.Means(splits.Train));
     }
 
@@ -63,16 +65,24 @@ public sealed class DataSet
     /// <summary>Licence of the data; empty for generated data.</summary>
     public string Licence { get; }
 
+    /// <summary>What else must be known of the data, such as that they are a part of the published ones; empty for nothing.</summary>
+    public string Note { get; }
+
     /// <summary>Expected value of each pixel of the training images under <see cref="DefaultBinarization"/>, [PixelCount] in 0..1; computed on first use.</summary>
     /// <exception cref="DataException">The training part is empty.</exception>
     public ReadOnlySpan<double> PixelMeans => _pixelMeans.Value;
 
-    /// <summary>Whether every number of a batch lies in 0..1 under <see cref="DefaultBinarization"/>, as a Bernoulli model needs.</summary>
-    public bool SuitsBernoulli =>
-        DefaultBinarization is not Binarization.None || (Splits.Train.HasIntensities && Splits.Validation.HasIntensities && Splits.Test.HasIntensities);
+    /// <summary>Whether every number of a batch is 0 or 1 under <see cref="DefaultBinarization"/>: of others a Bernoulli model has no probabilities.</summary>
+    public bool SuitsBernoulli => DefaultBinarization is not Binarization.None || Parts.All(part => part.IsBinary);
 
-    /// <summary>One line for provenance: name, index ranges of the parts, default binarization.</summary>
-    public string Provenance => $"{Name}: {string.Join(", ", Splits.Ranges)}; binarization {DefaultBinarization.Description}";
+    /// <summary>Whether every number of a batch is one of the 256 levels k / 255, as a discretised logistic model needs.</summary>
+    public bool HasLevels => DefaultBinarization is Binarization.None && Parts.All(part => part is ImageSet);
+
+    /// <summary>One line for provenance: name, index ranges of the parts, default binarization, and what else must be known.</summary>
+    public string Provenance =>
+        $"{Name}: {string.Join(", ", Splits.Ranges)}; binarization {DefaultBinarization.Description}{(Note.Length == 0 ? "" : $"; {Note}")}";
+
+    private DataPart[] Parts => [Splits.Train, Splits.Validation, Splits.Test];
 
     /// <summary>The batches of a part, whatever it holds, under <see cref="DefaultBinarization"/>.</summary>
     /// <param name="split">Which part.</param>

@@ -2,16 +2,28 @@ using GapLab.Data.Arrays;
 
 namespace GapLab.Data;
 
-/// <summary>Every data set a script can name: the catalogued ones, the generated "glyphs", and files of the user's own.</summary>
+/// <summary>Every data set a script can name: the catalogued ones, the generated "glyphs" and "shapes", and files of the user's own.</summary>
 public static class DataSets
 {
-    /// <summary>Name of the generated data set, see <see cref="Synthetic"/>.</summary>
+    /// <summary>Name of the generated grey images, see <see cref="Synthetic"/>.</summary>
     public const string Glyphs = "glyphs";
+
+    /// <summary>Name of the generated colour images, see <see cref="SyntheticShapes"/>.</summary>
+    public const string Shapes = "shapes";
 
     private const int DefaultValidationCount = 1_000;
 
-    /// <summary>All names, the generated data set first.</summary>
-    public static IReadOnlyList<string> Names => [Glyphs, .. Catalog.Default.Names];
+    /// <summary>The generated data sets.</summary>
+    public static IReadOnlyList<string> Generated { get; } = [Glyphs, Shapes];
+
+    /// <summary>All names, the generated data sets first.</summary>
+    public static IReadOnlyList<string> Names => [.. Generated, .. Catalog.Default.Names];
+
+    /// <summary>Numbers per pixel of a data set, known before its files are read: 3 for colour images; 1 for all others, and for names that do not exist.</summary>
+    /// <param name="name">A name, or the path of a file.</param>
+    public static int ChannelsOf(string name) => name == Shapes
+        ? SyntheticShapes.Channels
+        : Catalog.Default.Entries.FirstOrDefault(entry => entry.Name == name)?.Channels ?? 1;
 
     /// <summary>Loads or generates a data set.</summary>
     /// <param name="name">One of <see cref="Names"/>, or the path of a .npy, .npz or .csv file (see <see cref="ArrayFile"/>).</param>
@@ -21,10 +33,15 @@ public static class DataSets
     {
         options ??= DataOptions.Default;
         var folders = DataFolders.Default(options.Folder);
+        int validationCount = options.ValidationCount ?? DefaultValidationCount;
         if (name == Glyphs)
         {
-            return Synthetic.Glyphs(
-                options.SyntheticSeed, options.SyntheticTrainCount, options.ValidationCount ?? DefaultValidationCount, options.SyntheticTestCount);
+            return Synthetic.Glyphs(options.SyntheticSeed, options.SyntheticTrainCount, validationCount, options.SyntheticTestCount);
+        }
+
+        if (name == Shapes)
+        {
+            return SyntheticShapes.Load(options.SyntheticSeed, options.SyntheticTrainCount, validationCount, options.SyntheticTestCount);
         }
 
         if (ArrayFile.IsPath(name))

@@ -17,10 +17,10 @@ public sealed class DataSplits
         ArgumentNullException.ThrowIfNull(ranges);
         foreach (DataPart part in (ReadOnlySpan<DataPart>)[validation, test])
         {
-            if (part.Height != train.Height || part.Width != train.Width)
+            if ((part.Height, part.Width, part.Channels) != (train.Height, train.Width, train.Channels))
             {
                 throw new DataException(
-                    $"'{part.Name}' has {part.Height}x{part.Width} images and '{train.Name}' {train.Height}x{train.Width}; the parts of a data set must have one size.");
+                    $"'{part.Name}' has {part.Size} images and '{train.Name}' {train.Size}; the parts of a data set must have one size.");
             }
         }
 

@@ -1,7 +1,7 @@
 namespace GapLab.Data;
 
 /// <summary>
-/// An immutable list of equally sized images with one byte per pixel, datapoint-major and row-major: 0 is background, 255 full ink.
+/// An immutable list of equally sized images with one byte per pixel and channel, datapoint-major and row-major, channels innermost: 0 is background, 255 full ink.
 /// Pixels are intensities; <see cref="Binarization"/> turns them into the 0/1 values a Bernoulli model is trained on.
 /// Files that hold 0/1 (fixed binarizations) are stored as 0/255, so the same code serves both; <see cref="IsBinary"/> tells them apart.
 /// </summary>
@@ -13,23 +13,21 @@ public sealed class ImageSet : DataPart
     /// <param name="name">What the images are, used in messages, for example "mnist/train".</param>
     /// <param name="height">Rows per image. Range: height ≥ 1.</param>
     /// <param name="width">Columns per image. Range: width ≥ 1.</param>
-    /// <param name="pixels">[count, height, width], one byte each.</param>
+    /// <param name="pixels">[count, height, width, channels], one byte each.</param>
     /// <param name="firstId">The <see cref="DataPart.Id"/> of the first image; the others count on from it. Range: firstId ≥ 0.</param>
+    /// <param name="channels">Bytes per pixel: 1 for grey, 3 for red, green and blue. Range: channels ≥ 1.</param>
     /// <exception cref="DataException">The sizes are not positive, or the pixels do not fill a whole number of images.</exception>
-    public ImageSet(string name, int height, int width, ReadOnlyMemory<byte> pixels, int firstId = 0)
-        : this(name, height, width, pixels, firstId, null)
+    public ImageSet(string name, int height, int width, ReadOnlyMemory<byte> pixels, int firstId = 0, int channels = 1)
+        : this(name, height, width, channels, pixels, firstId, null)
     {
     }
 
-    private ImageSet(string name, int height, int width, ReadOnlyMemory<byte> pixels, int firstId, int[]? ids)
-        : base(name, height, width, pixels.Length, firstId, ids)
+    private ImageSet(string name, int height, int width, int channels, ReadOnlyMemory<byte> pixels, int firstId, int[]? ids)
+        : base(name, height, width, channels, pixels.Length, firstId, ids)
     {
         IsBinary = !pixels.Span.ContainsAnyExcept((byte)0, byte.MaxValue);
         _pixels = pixels;
     }
-
-    /// <summary>Channels per pixel; always 1 for the grey images of this type.</summary>
-    public int Channels => 1;
 
     /// <summary>Whether every pixel is 0 or 255.</summary>
     public override bool IsBinary { get; }
@@ -37,10 +35,10 @@ public sealed class ImageSet : DataPart
     /// <summary>Always: a pixel's intensity is its byte divided by 255.</summary>
     public override bool HasIntensities => true;
 
-    /// <summary>All pixels, [Count, Height, Width].</summary>
+    /// <summary>All pixels, [Count, Height, Width, Channels].</summary>
     public ReadOnlySpan<byte> AllPixels => _pixels.Span;
 
-    /// <summary>The pixels of one image, [Height, Width].</summary>
+    /// <summary>The pixels of one image, [Height, Width, Channels].</summary>
     /// <exception cref="DataException">There is no image of that number.</exception>
     public ReadOnlySpan<byte> Pixels(int index)
     {
@@ -57,7 +55,7 @@ public sealed class ImageSet : DataPart
     {
         CheckRange(first, count);
         return new ImageSet(
-            name ?? Name, Height, Width, _pixels.Slice(first * PixelCount, count * PixelCount), FirstIdOf(first, count), IdsOf(first, count));
+            name ?? Name, Height, Width, Channels, _pixels.Slice(first * PixelCount, count * PixelCount), FirstIdOf(first, count), IdsOf(first, count));
     }
 
     /// <summary>The first images; shares the pixels.</summary>
@@ -80,15 +78,15 @@ public sealed class ImageSet : DataPart
         }
 
         ImageSet head = parts[0];
-        if (parts.FirstOrDefault(p => p.Height != head.Height || p.Width != head.Width) is { } other)
+        if (parts.FirstOrDefault(p => (p.Height, p.Width, p.Channels) != (head.Height, head.Width, head.Channels)) is { } other)
         {
             throw new DataException(
-                $"'{head.Name}' ({head.Height}x{head.Width}) and '{other.Name}' ({other.Height}x{other.Width}) cannot be joined; use images of one size.");
+                $"'{head.Name}' ({head.Size}) and '{other.Name}' ({other.Size}) cannot be joined; use images of one size.");
         }
 
         if (parts.Count == 1)
         {
-            return new ImageSet(name, head.Height, head.Width, head._pixels, firstId);
+            return new ImageSet(name, head.Height, head.Width, head._pixels, firstId, head.Channels);
         }
 
         byte[] pixels = Allocate<byte>(name, parts.Sum(p => (long)p._pixels.Length));
@@ -99,7 +97,7 @@ public sealed class ImageSet : DataPart
             at += part._pixels.Length;
         }
 
-        return new ImageSet(name, head.Height, head.Width, pixels, firstId);
+        return new ImageSet(name, head.Height, head.Width, pixels, firstId, head.Channels);
     }
 
     internal override DataPart Choose(ReadOnlySpan<int> indices, string? name = null) => Select(indices, name ?? Name);
@@ -109,6 +107,6 @@ public sealed class ImageSet : DataPart
         byte[] pixels = Allocate<byte>(Name, (long)indices.Length * PixelCount);
         for (int i = 0; i < indices.Length; i++)
             Pixels(indices[i]).CopyTo(pixels.AsSpan(i * PixelCount));
-        return new ImageSet(name, Height, Width, pixels, 0, IdsOf(indices));
+        return new ImageSet(name, Height, Width, Channels, pixels, 0, IdsOf(indices));
     }
 }

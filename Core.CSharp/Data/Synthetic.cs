@@ -21,8 +21,8 @@ public static class Synthetic
     public const int GlyphClasses = GlyphTemplates.ClassCount;
 
     // Far apart, so that changing the size of one part leaves the images of the others as they are.
-    private const int FirstValidationIndex = 1_000_000_000;
-    private const int FirstTestIndex = 1_500_000_000;
+    internal const int FirstValidationIndex = 1_000_000_000;
+    internal const int FirstTestIndex = 1_500_000_000;
 
     // Uniform numbers per glyph: class, way of writing, eight of the pose, two per control point.
     private const int PoseNumbers = 16;

@@ -45,7 +45,12 @@ public sealed record DataSpec
     {
         name = _fileHash is null ? Name : null,
         sha256 = _fileHash,
-        generator = Name == DataSets.Glyphs ? new Component("synthetic", Synthetic.Revision).ToJson() : null,
+        generator = Name switch
+        {
+            DataSets.Glyphs => new Component("synthetic", Synthetic.Revision).ToJson(),
+            DataSets.Shapes => new Component("synthetic-shapes", SyntheticShapes.Revision).ToJson(),
+            _ => null,
+        },
         ValidationCount,
         TrainCount,
     }).ToJson();

@@ -13,6 +13,9 @@ public abstract class InferenceMethod(ParameterSet parameters)
     /// <summary>φ, the learnt parameters of inference.</summary>
     public ParameterSet Parameters { get; } = parameters;
 
+    /// <summary>Whether this is the method as training steps use it, see <see cref="InTraining"/>; what layers that work otherwise in training must be told.</summary>
+    public bool IsTraining { get; private set; }
+
     /// <summary>The method in a few words, for tables and provenance.</summary>
     public abstract string Name { get; }
 
@@ -23,4 +26,12 @@ public abstract class InferenceMethod(ParameterSet parameters)
     /// <param name="stream">The source of noise for methods that sample.</param>
     /// <param name="step">The step of the stream.</param>
     public abstract InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step);
+
+    /// <summary>The same method, of the same parameters, as training steps use it; see <see cref="GenerativeModel.InTraining"/>.</summary>
+    public InferenceMethod InTraining()
+    {
+        var copy = (InferenceMethod)MemberwiseClone();
+        copy.IsTraining = true;
+        return copy;
+    }
 }

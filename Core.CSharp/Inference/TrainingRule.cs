@@ -18,7 +18,7 @@ public abstract class TrainingRule
     public virtual IReadOnlyList<int> Trained(Vae vae) => [.. Enumerable.Range(0, vae.Parameters.Count)];
 
     /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
-    /// <param name="vae">What is trained.</param>
+    /// <param name="vae">What is trained, in training (<see cref="Vae.InTraining"/>).</param>
     /// <param name="x">The batch.</param>
     /// <param name="stream">The source of noise.</param>
     /// <param name="step">The training step, a step of the stream.</param>

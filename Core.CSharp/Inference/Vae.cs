@@ -24,4 +24,7 @@ public sealed class Vae(GenerativeModel model, VariationalFamily family, Inferen
 
     /// <summary>The parameters' names, in the same order.</summary>
     public IReadOnlyList<string> ParameterNames { get; } = [.. model.Parameters.Names, .. family.Shared.Names, .. inference.Parameters.Names];
+
+    /// <summary>The same, of the same parameters, as training steps use it; see <see cref="GenerativeModel.InTraining"/>.</summary>
+    public Vae InTraining() => new(Model.InTraining(), Family, Inference.InTraining());
 }

@@ -19,6 +19,9 @@ public abstract class GenerativeModel(ParameterSet parameters)
     /// <summary>Where the parameters live and the model computes.</summary>
     public Device Device => Parameters.Device;
 
+    /// <summary>Whether this is the model as training steps use it, see <see cref="InTraining"/>; what layers that work otherwise in training must be told.</summary>
+    public bool IsTraining { get; private set; }
+
     /// <summary>The model in a few words, for tables and provenance.</summary>
     public abstract string Name { get; }
 
@@ -74,6 +77,17 @@ public abstract class GenerativeModel(ParameterSet parameters)
     {
         var copy = (GenerativeModel)MemberwiseClone();
         copy.Parameters = parameters;
+        return copy;
+    }
+
+    /// <summary>
+    /// The same model, of the same parameters, as training steps use it: batch normalisation takes the statistics of the batch and moves its running averages.
+    /// Whatever else computes with a model uses it as it is, when no datapoint's numbers depend on another's.
+    /// </summary>
+    public GenerativeModel InTraining()
+    {
+        var copy = (GenerativeModel)MemberwiseClone();
+        copy.IsTraining = true;
         return copy;
     }
 }

@@ -36,6 +36,7 @@ public sealed class Trainer(TrainerOptions options)
         Action<EpochReport>? onEpoch = null, Action<double>? onStep = null, Checkpointing? checkpointing = null, CancellationToken cancellation = default)
     {
         RequireSense(train, validation);
+        Vae learning = vae.InTraining();
         IReadOnlyList<int> trained = options.Rule.Trained(vae);
         var adam = new Adam(trained.Select(i => vae.Parameters[i]), options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
@@ -91,7 +92,7 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(indices, epoch);
-                    double value = options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
+                    double value = options.Rule.Gradients(learning, x, noise, step, weights, gradients).Sum().ToDouble();
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;

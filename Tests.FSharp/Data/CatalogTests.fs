@@ -140,7 +140,9 @@ let ``pixel means are those of the training part under the default binarization`
 [<Test>]
 let ``an unknown name is refused with the known ones`` () =
     refuses [ "'gray'"; "grey, bitwise" ] (fun () -> catalog.Find "gray" |> ignore)
-    refuses [ "'cifar'"; "glyphs, mnist, binarized-mnist, fashion-mnist" ] (fun () -> DataSets.Load "cifar" |> ignore)
+
+    refuses [ "'cifar'"; "glyphs, shapes, mnist, binarized-mnist, fashion-mnist, cifar-10" ] (fun () ->
+        DataSets.Load "cifar" |> ignore)
 
 [<Test>]
 let ``a missing data set is refused with the places looked at and what to do`` () =
@@ -209,6 +211,33 @@ let ``an altered file is refused with both checksums`` () =
         refuses [ path; sha256 labelBytes ] (fun () -> catalog.Verify("grey", DataFolders [ folder ]) |> ignore))
 
 [<Test>]
+let ``colour images keep their 256 levels, and what must be known of them is part of the provenance`` () =
+    let records count seed =
+        Array.concat [ for i in 1..count -> Array.append [| 7uy |] (randomBytes (seed + i) 3072) ]
+
+    let train, test = records 4 1, records 2 10
+
+    let json =
+        (entry
+            "colour"
+            "none"
+            1
+            [ file "train.bin" "training-images" "cifar" 4 train; file "test.bin" "test-images" "cifar" 2 test ])
+            .Replace("\"height\":2,\"width\":2", "\"height\":32,\"width\":32,\"channels\":3,\"note\":\"a part of it\"")
+
+    withFolder (fun folder ->
+        write folder "colour/train.bin.gz" (gzip train) |> ignore
+        write folder "colour/test.bin" test |> ignore
+        let set = (Catalog.Parse(document [ json ], "the test")).Load("colour", DataFolders [ folder ])
+        Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((3, 1, 2)))
+        Assert.That((set.PixelCount, set.Validation.Channels, set.Train.Size), equalTo ((3072, 3, "32x32x3")))
+        Assert.That((set.HasLevels, set.SuitsBernoulli), equalTo ((true, false)))
+        Assert.That(set.Provenance, Does.EndWith "binarization none; a part of it")
+        let row = bits set.DefaultBinarization set.Validation 0 0
+        // The second pixel's green: record 3, after its label the second byte of the second plane.
+        Assert.That(row[4], equalTo (float32 train[3 * 3073 + 1 + 1024 + 1] / 255f)))
+
+[<Test>]
 let ``a catalog that cannot be is refused`` () =
     let parse json () = Catalog.Parse(json, "here.json") |> ignore
     let replaced (was: string) (becomes: string) = parse ((document [ grey ]).Replace(was, becomes))
@@ -228,10 +257,13 @@ let ``a catalog that cannot be is refused`` () =
     refuses [ "'../test'" ] (replaced "\"name\":\"test\"" "\"name\":\"../test\"")
     refuses [ "test has 0 images" ] (replaced "\"count\":3" "\"count\":0")
     refuses [ "sha256 of test" ] (replaced (sha256 testBytes) "abc")
+    refuses [ "2x2x0" ] (replaced "\"width\":2" "\"width\":2,\"channels\":0")
+    refuses [ "train cannot hold images of 2x2x3" ] (replaced "\"width\":2" "\"width\":2,\"channels\":3")
+    refuses [ "train cannot hold images of 2x2" ] (replaced "\"idx\"" "\"cifar\"")
 
 [<Test>]
 let ``the built-in catalog is the file in Datasets`` () =
-    Assert.That(Catalog.Default.Names, equalTo [ "mnist"; "binarized-mnist"; "fashion-mnist" ])
+    Assert.That(Catalog.Default.Names, equalTo [ "mnist"; "binarized-mnist"; "fashion-mnist"; "cifar-10" ])
     let source = Path.Combine(Path.GetDirectoryName DataFolders.Cache, "catalog.json")
 
     if not (File.Exists source) then

@@ -331,6 +331,15 @@ let ``what does not speak HTTP, and nobody at all, are one sentence`` () =
     withFolder (fun folder -> refuses [ "no address is known" ] (fun () -> fetch [] folder |> ignore))
 
 [<Test>]
+let ``a data set that is not published file by file says what to do`` () =
+    let entry = Catalog.Default.Find "cifar-10"
+    use downloader = new Downloader(mirrored [])
+
+    withFolder (fun folder ->
+        refuses [ "'cifar-10'"; "cifar-10-binary.tar.gz"; "test_batch_first1000.bin" ] (fun () ->
+            downloader.FetchAsync(entry, entry.Files[0], folder).GetAwaiter().GetResult() |> ignore))
+
+[<Test>]
 let ``a mirror is asked instead of the publisher, under each usual name`` () =
     use publisher = new Server(whole packed)
 

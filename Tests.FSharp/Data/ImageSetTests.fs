@@ -56,6 +56,22 @@ let ``joined sets follow each other and are numbered afresh`` () =
     Assert.That(joined.Id 2, equalTo 9)
 
 [<Test>]
+let ``channels belong to a pixel, and to every part of a set`` () =
+    let set = ImageSet("test", 2, 1, ReadOnlyMemory [| 1uy .. 18uy |], channels = 3)
+    Assert.That((set.Count, set.PixelCount, set.Size, string set), equalTo ((3, 6, "2x1x3", "test: 3 images of 2x1x3")))
+
+    for part, expected in
+        [ set.Slice(1, 2), [| 7uy .. 12uy |]; set.Select(ReadOnlySpan [| 2; 0 |]), [| 13uy .. 18uy |] ] do
+        Assert.That((part.Channels, pixels part 0), equalTo ((3, expected)))
+
+    let joined = ImageSet.Concatenate("joined", [| set; set |])
+    Assert.That((joined.Count, joined.Channels), equalTo ((6, 3)))
+    let grey = images 2 3 [| 1uy .. 6uy |]
+    refuses [ "2x1x3"; "2x3" ] (fun () -> ImageSet.Concatenate("joined", [| set; grey |]) |> ignore)
+    refuses [ "2x1x3"; "2x3" ] (fun () -> DataSplits(set, grey, set, [||]) |> ignore)
+    refuses [ "1x1x0" ] (fun () -> ImageSet("test", 1, 1, ReadOnlyMemory [| 1uy |], channels = 0) |> ignore)
+
+[<Test>]
 let ``only sets of 0 and 255 are binary`` () =
     Assert.That((images 1 3 [| 0uy; 255uy; 0uy |]).IsBinary, Is.True)
     Assert.That((images 1 3 [| 0uy; 254uy; 0uy |]).IsBinary, Is.False)

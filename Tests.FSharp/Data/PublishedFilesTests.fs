@@ -61,9 +61,31 @@ let ``all catalogued files, labels too, have their checksums and sizes`` () =
 let ``ten thousand training images are held out by default`` () =
     requireFiles ()
 
-    for name in Catalog.Default.Names do
+    for name in [ "mnist"; "binarized-mnist"; "fashion-mnist" ] do
         let set = DataSets.Load name
         Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((50000, 10000, 10000)))
+
+// Means and single pixels computed from the files independently of this reader.
+[<Test>]
+let ``CIFAR-10 has the images that are known`` () =
+    requireFiles ()
+    let set = DataSets.Load "cifar-10"
+    Assert.That((set.Train.Count, set.Validation.Count, set.Test.Count), equalTo ((25000, 5000, 1000)))
+    Assert.That((set.Train.Size, DataSets.ChannelsOf "cifar-10"), equalTo (("32x32x3", 3)))
+
+    for part, mean in [ set.Train, 0.473610; set.Validation, 0.471117; set.Test, 0.478146 ] do
+        Assert.That(ink part, Is.EqualTo(mean).Within 5e-7)
+
+    let first = set.Train.Pixels(0).ToArray()
+
+    Assert.That(
+        (first[0..5], first[3069..]),
+        equalTo (([| 59uy; 62uy; 63uy; 43uy; 46uy; 45uy |], [| 123uy; 92uy; 72uy |]))
+    )
+
+    let start = 3 * (5 * 32 + 7)
+    Assert.That((set.Test.Pixels(999).ToArray())[start .. start + 2], equalTo [| 197uy; 198uy; 193uy |])
+    Assert.That(set.Provenance, Does.Contain "30,000 of the 50,000")
 
 [<Test>]
 let ``an altered copy of a published file is refused`` () =

@@ -15,7 +15,8 @@ let ``an unknown preset is refused with the known ones`` () =
 
 [<Test>]
 let ``an unknown data set is refused with the known ones`` () =
-    table2 [ "--dataset"; "nope" ] |> refuses [ "'nope'"; "glyphs, mnist, binarized-mnist, fashion-mnist" ]
+    table2 [ "--dataset"; "nope" ]
+    |> refuses [ "'nope'"; "glyphs, shapes, mnist, binarized-mnist, fashion-mnist, cifar-10" ]
 
 [<Test>]
 let ``an unknown option is refused and help is pointed to`` () =
@@ -106,6 +107,40 @@ let ``a script started before any build says in one sentence what to run`` () =
         let outcome = runIn folder None "Scripts/table2.fsx" []
         outcome |> refuses [ "dotnet fsi build.fsx build" ]
         Assert.That(outcome.Output, Is.Empty))
+
+[<Test>]
+let ``colour images are measured with a convolutional model, in bits, too`` () =
+    withFolder (fun folder ->
+        let file = Path.Combine(folder, "table.csv")
+
+        let outcome = table2 [ "--dataset"; "shapes"; "--results"; Path.Combine(folder, "results"); "--out"; file ]
+
+        Assert.That(outcome.ExitCode, Is.EqualTo 0, outcome.Error)
+        Assert.That(outcome.Output, Does.Contain "DiscretizedLogistic")
+        let frame = Frame.readCsv file
+
+        for model in [ "FFG"; "Flow" ] do
+            let value (name: string) =
+                let row =
+                    Frame.rows frame
+                    |> Seq.find (fun row -> row.GetAs<string> "model" = model && row.GetAs<string> "nats" = name)
+
+                (Cell.number row["test points"]).Value
+
+            let gaps = value "approximation gap" + value "amortization gap"
+            Assert.That(value "inference gap", Is.EqualTo(gaps).Within 1e-6)
+            let bits = -(value "log p̂") / (3072.0 * log 2.0)
+            Assert.That(value "log p̂ in bits/dim", Is.EqualTo(bits).Within 1e-9))
+
+[<Test>]
+let ``experiments with fully connected layers refuse colour images`` () =
+    for script in [ "Scripts/table3.fsx"; "Scripts/table5.fsx" ] do
+        run script [ "--dataset"; "shapes" ] |> refuses [ "fully connected"; "convolutional" ]
+
+    run "Scripts/gaps.fsx" [ "--dataset"; "shapes" ] |> refuses [ "'shapes'"; "Bernoulli"; ":gaussian" ]
+
+    run "Scripts/sample.fsx" [ "--dataset"; "shapes"; "--model"; "20:gaussian" ]
+    |> refuses [ "'shapes'"; "3 channels" ]
 
 [<Test>]
 let ``the smoke preset gives the same digits for one and two threads, and gaps that add up`` () =

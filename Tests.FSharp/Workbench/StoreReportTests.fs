@@ -101,7 +101,7 @@ let ``gaps are those that the workbench computes`` () =
 
         let cells = Suboptimality.evaluations settings (plainSpec folder 2UL) DataSplit.Test |> List.map store.FindCell
 
-        let gaps = (Suboptimality.ofCells settings 2UL cells).Gaps
+        let gaps = (Measurement.ofCells settings 2UL cells).Gaps
         let body = bodyOf (htmlOf store)
 
         for gap in [ gaps.Approximation; gaps.Amortization; gaps.Inference ] do

@@ -37,6 +37,40 @@ let ``the paper preset has no differences, the others name theirs`` () =
         (Suboptimality.settingNotes [ other ] |> List.exists (fun note -> note.Contains "3280 at 0.001"))
 
 [<Test>]
+let ``colour images have settings of their own, of which the paper's have no differences`` () =
+    for dataset in [ "cifar-10"; "shapes" ] do
+        for preset in [ "smoke"; "small"; "paper" ] do
+            holds preset (Suboptimality.presetFor dataset preset).Convolutions.IsSome
+
+    equal Suboptimality.small.Hidden (Suboptimality.presetFor "glyphs" "small").Hidden
+
+    equal
+        [ "Settings: those of the paper's experiments on CIFAR-10 and MNIST and Fashion-MNIST." ]
+        (Suboptimality.settingNotes [ Suboptimality.paperColours; Suboptimality.paper ])
+
+    let notes = Suboptimality.settingNotes [ Suboptimality.smokeColours ]
+    holds "channels" (notes |> List.exists _.Contains("channels of the convolutions 4-8-16 (paper: 64-128-256)"))
+    holds "no dense layers" (not (notes |> List.exists _.Contains("hidden layers of the decoder")))
+    throws<GapLabException> [ "'huge'" ] (fun () -> Suboptimality.presetFor "cifar-10" "huge" |> ignore)
+    throws<GapLabException> [ "convolutional" ] (fun () -> Suboptimality.dense Suboptimality.smallColours |> ignore)
+
+[<Test>]
+let ``the settings of colour images reach the training run and the measures`` () =
+    let settings = { Suboptimality.paperColours with OtherFamilies = [ "flow" ] }
+
+    let spec = Suboptimality.trainSpec settings "shapes" 1UL
+    equal (true, System.Nullable 10) (spec.KeepBest, spec.Patience)
+    let json = spec.ToJson().ToJsonString()
+
+    for part in [ "\"convolutional\""; "\"convolutional-encoder\""; "\"synthetic-shapes\""; "[64,128,256]" ] do
+        holds part (json.Contains part)
+
+    let measures =
+        [ for evaluation in Suboptimality.evaluations settings spec DataSplit.Test -> evaluation.ToJson().ToJsonString() ]
+
+    holds "the flow's length" (measures[3].Contains "\"steps\":4")
+
+[<Test>]
 let ``an unknown preset is refused`` () =
     throws<GapLabException> [ "'huge'"; "smoke, small, paper" ] (fun () -> Suboptimality.preset "huge" |> ignore)
 
@@ -76,7 +110,7 @@ let ``measurements carry reasons for caution, with the points that they are abou
         let findings split =
             let wanted = Suboptimality.evaluations settings (plainSpec folder 3UL) split
             runner.Ensure(List.toArray wanted)
-            (Suboptimality.ofCells settings 3UL [ for spec in wanted -> runner.Find spec ]).Findings
+            (Measurement.ofCells settings 3UL [ for spec in wanted -> runner.Find spec ]).Findings
 
         for split, points in [ DataSplit.Train, "training"; DataSplit.Validation, "validation" ] do
             match findings split |> List.filter _.Contains("accepted") with
