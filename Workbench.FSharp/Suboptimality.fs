@@ -119,8 +119,7 @@ module Suboptimality =
             LocalSteps = 300
             FlowSteps = 200 }
 
-    let private presets =
-        [ "smoke", smoke, smokeColours; "small", small, smallColours; "paper", paper, paperColours ]
+    let private presets = [ "smoke", smoke, smokeColours; "small", small, smallColours; "paper", paper, paperColours ]
 
     /// The settings of a preset for a data set: images of several channels have a convolutional model.
     let presetFor dataset name =
