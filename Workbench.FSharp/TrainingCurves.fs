@@ -213,14 +213,25 @@ module TrainingCurves =
         with
         | [] -> []
         | some ->
-            [ $"Caution: in {some.Length} of {measurements.Length} measurements AIS lies more than {MarginalCheck.LargestScore} standard errors below the IWAE of q; it has not converged there, and what is subtracted from it is too small." ]
+            [ $"Caution: in {some.Length} of {measurements.Length} measurements AIS lies more than {MarginalCheck.LargestScore} standard errors below the IWAE of q; it has not converged there, and gaps that are computed from it are too small." ]
 
     /// The report of kinds of training runs, the first with the settings that all are compared by.
     let report (session: Session) (title: string) (trainings: CurvedTraining list) : Report =
         let curves, cells = measure session trainings
         let seeds = session.Seeds |> List.map string |> String.concat ", "
 
-        { Title = title
+        let datasets = trainings |> List.map _.Dataset |> List.distinct
+
+        // What does not vary goes into the title.
+        let summary =
+            let whole = summary curves
+
+            if datasets.Length > 1 then
+                whole
+            else
+                Frame.sliceCols (List.except [ "data" ] (List.ofSeq whole.ColumnKeys)) whole
+
+        { Title = if datasets.Length > 1 then title else $"{title} on {datasets.Head}"
           Notes =
             [ yield! cautions curves
               $"""Preset {session.Preset}, {(if session.Seeds.Length > 1 then "seeds" else "seed")} {seeds}. {trainings.Head.Settings.Points} random training and test points, the same for every seed and epoch."""
@@ -241,4 +252,4 @@ module TrainingCurves =
               yield! settingNotes trainings ]
           Frame = frame curves
           Charts = List.map chart curves
-          Summaries = [ "Gaps and overfitting after the last epoch, in nats", summary curves ] }
+          Summaries = [ "Gaps and overfitting after the last epoch, in nats", summary ] }

@@ -36,8 +36,9 @@ public sealed class Trainer(TrainerOptions options)
         Action<EpochReport>? onEpoch = null, Action<double>? onStep = null, Checkpointing? checkpointing = null, CancellationToken cancellation = default)
     {
         RequireSense(train, validation);
-        Vae learning = vae.InTraining();
         IReadOnlyList<int> trained = options.Rule.Trained(vae);
+        // A model of which nothing is trained is used as it is: in training, batch normalisation would move its running averages.
+        Vae learning = trained.Any(i => i < vae.Model.Parameters.Count) ? vae.InTraining() : new Vae(vae.Model, vae.Family, vae.Inference.InTraining());
         var adam = new Adam(trained.Select(i => vae.Parameters[i]), options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
         var shuffling = new RandomStream(options.Seed, RandomPurpose.Shuffling);

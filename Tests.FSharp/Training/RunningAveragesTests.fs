@@ -69,6 +69,26 @@ let ``training moves the averages towards the batches' statistics, and the optim
     holds "the validation scores are finite" (outcome.Curve |> Seq.forall (fun e -> Double.IsFinite e.Validation.Elbo))
 
 [<Test>]
+let ``those of a model that is not trained stay as they are, while an encoder's move`` () =
+    let before, vae = newVae (), newVae ()
+
+    let options =
+        TrainerOptions(
+            Schedule = options.Schedule,
+            BatchSize = options.BatchSize,
+            Rule = JointGradient(trainsModel = false)
+        )
+
+    Trainer(options).Train(vae, sourceOf shapes.Train, null) |> ignore
+    equal (bitsOf before.Model.Parameters) (bitsOf vae.Model.Parameters)
+    let ofEncoder = averages vae |> List.filter (fun (name, _) -> name.StartsWith "encoder")
+    holds "the encoder has some" (not ofEncoder.IsEmpty)
+
+    for name, last in ofEncoder do
+        let _, first = averages before |> List.find (fst >> (=) name)
+        holds $"{name} has moved" (Array.forall2 (<>) first last)
+
+[<Test>]
 let ``validation does not move them`` () =
     let with', without = newVae (), newVae ()
     with' |> train true null CancellationToken.None |> ignore
