@@ -17,8 +17,8 @@ namespace GapLab.Training;
 /// <param name="stream">The source of noise.</param>
 internal sealed class ValidationCurve(ObservationSource source, int points, int samples, RandomStream stream)
 {
-    /// <summary>Decoded samples at once.</summary>
-    private const int RowsAtOnce = 1000;
+    /// <summary>Decoded samples at once; fewer where one has many numbers.</summary>
+    private const int RowsAtOnce = 1000, NumbersAtOnce = 800_000;
 
     private readonly int[] _order = source.SubsetOrder(Math.Min(points, source.Count));
 
@@ -27,7 +27,7 @@ internal sealed class ValidationCurve(ObservationSource source, int points, int 
     public ValidationScores Evaluate(Vae vae)
     {
         double elbo = 0, prior = 0, likelihood = 0, iwae = 0;
-        int size = Math.Max(1, RowsAtOnce / samples);
+        int size = Math.Max(1, RowCount() / samples);
         for (int start = 0; start < _order.Length; start += size)
         {
             using var scope = MemoryScope.Enter(record: false);
@@ -50,5 +50,14 @@ internal sealed class ValidationCurve(ObservationSource source, int points, int 
         }
         int n = _order.Length;
         return n == 0 ? ValidationScores.None : new ValidationScores(elbo / n, prior / n, likelihood / n, iwae / n);
+    }
+
+    private int RowCount()
+    {
+        if (_order.Length == 0)
+            return RowsAtOnce;
+        using var scope = MemoryScope.Enter(record: false);
+        int numbers = source.Batch(_order.AsSpan(0, 1)) is DenseObservations one ? one.Values.Count : 1;
+        return Math.Clamp(NumbersAtOnce / numbers, 1, RowsAtOnce);
     }
 }
