@@ -30,15 +30,15 @@ let few (session: Session) settings =
         AnnealingEpochs = annealing }
 
 let trainings (session: Session) =
-    let usual = Suboptimality.settings session
-
-    let all =
-        if session.Preset = "smoke" then
-            { usual with Points = 5; Distributions = 50 }
-        else
-            usual
-
     [ for dataset in Suboptimality.datasets session do
+          let usual = Suboptimality.settingsFor session dataset
+
+          let all =
+              if session.Preset = "smoke" then
+                  { usual with Points = 5; Distributions = 50 }
+              else
+                  usual
+
           for settings in [ all; few session all ] do
               for name, family in [ "FFG", "ffg"; "Flow", "flow" ] do
                   let parts = { Suboptimality.parts settings with Family = Parts.family family }

@@ -32,8 +32,13 @@ exit (
         fsi.CommandLineArgs,
         "Inference gaps of linear encoders with a factorised Gaussian and with a flow, for one decoder.",
         fun session ->
+            let datasets = Suboptimality.datasets session
+
+            for dataset in datasets do
+                Suboptimality.dense (Suboptimality.settingsFor session dataset) |> ignore
+
             let settings = Suboptimality.settings session
             let title = "Table 4: inference gaps of linear encoders"
-            session.Show(FrozenDecoder.report session title settings encoders (Suboptimality.datasets session))
+            session.Show(FrozenDecoder.report session title settings encoders datasets)
     )
 )
