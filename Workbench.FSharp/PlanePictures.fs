@@ -84,7 +84,7 @@ module PlanePictures =
 
         match name with
         | "paper" -> paper
-        | "smoke" -> { common with Schedule = LearningRateSchedule.Constant(10, 2e-3); Points = 20 }
+        | "smoke" -> { common with Schedule = LearningRateSchedule.Constant(10, 2e-3); Points = 10 }
         | _ -> { common with Schedule = LearningRateSchedule.Constant(50, 1e-3); Points = 200 }
 
     /// Datapoints in a batch of training.
@@ -133,13 +133,13 @@ module PlanePictures =
 
     let private fits =
         { Label = "A"
-          Shows = "the Gaussian fits"
+          Shows = "good fit"
           Criterion = "smallest KL(q ‖ p)"
           Score = fun column -> -(column "klInferred") }
 
     let private correlated =
         { Label = "B"
-          Shows = "a correlated posterior"
+          Shows = "correlation"
           Criterion =
             $"largest |correlation|, of those with bimodality below {oneMode} and an amortization gap below {nearby} nat"
           Score =
@@ -151,13 +151,13 @@ module PlanePictures =
 
     let private missed =
         { Label = "C"
-          Shows = "the encoder misses the posterior"
+          Shows = "encoder misses it"
           Criterion = "largest amortization gap, KL(q ‖ p) - KL(q* ‖ p)"
           Score = fun column -> column "klInferred" - column "klOptimal" }
 
     let private bimodal =
         { Label = "D"
-          Shows = "a bimodal posterior"
+          Shows = "two modes"
           Criterion =
             $"largest bimodality, {oneMode} at least; those whose saddle is at most {passable} nats deep come first"
           Score =

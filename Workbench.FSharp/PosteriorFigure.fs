@@ -171,7 +171,7 @@ module PosteriorFigure =
                 String.concat
                     "\n"
                     [ for kind in PlanePictures.kinds do
-                          yield $"{kind.Label}: {kind.Shows}; chosen by the {kind.Criterion}."
+                          yield $"{kind.Label}, {kind.Shows}: the {kind.Criterion}."
                       yield
                           "log p(x) and all gaps are by quadrature over the plane: approximation gap KL(q* ‖ p), inference gap KL(q ‖ p), amortization gap their difference. IWAE and AIS are lower bounds from samples, to compare log p(x) with."
                       for spec, cell in List.zip specs cells do
