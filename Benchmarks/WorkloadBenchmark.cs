@@ -13,6 +13,7 @@ internal static class WorkloadBenchmark
     [
         (TrainingWorkload.Create, TrainingWorkload.Sizes),
         (TrainingWorkload.CreateFlow, TrainingWorkload.Sizes),
+        (IterativeWorkload.Create, IterativeWorkload.Sizes),
         (LocalWorkload.Create, LocalWorkload.Sizes),
         (FlowLocalWorkload.Create, FlowLocalWorkload.Sizes),
         (ImportanceWorkload.Create, ImportanceWorkload.Sizes),

@@ -121,7 +121,10 @@ exit (
                           for name, family in [ "ffg", Parts.family "ffg"; "isotropic", isotropic ] do
                               for seed in session.Seeds do
                                   let parts =
-                                      { Model = linear settings.LatentSize; Family = family; Inference = encoder }
+                                      { Model = linear settings.LatentSize
+                                        Family = family
+                                        Inference = encoder
+                                        Rule = Parts.rule encoder }
 
                                   {| Dataset = dataset; Family = name; Seed = seed |},
                                   settings,

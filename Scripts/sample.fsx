@@ -18,7 +18,7 @@ exit (
 
             let add page ((label, (name, spec)), scale) =
                 let vae = session.Load spec
-                let means, draws = Pictures.samples vae (scale.Height * scale.Width) count name.Seed
+                let means, draws = Pictures.samples vae (Pictures.sizeOf scale) count name.Seed
                 let grid title images = Chart.ImageGrid(Pictures.levels scale images) |> Chart.WithTitle title
 
                 page

@@ -73,8 +73,10 @@ type CommandLine =
                 "how many datapoints to simulate from each model, on which AIS and reverse AIS bound log p(x) from both sides; 0 for none"
             | CommandLine.Model _ ->
                 "decoders, to sweep: the sizes of the hidden layers, such as 200-200, or 'linear'; with ':gaussian' for Gaussian instead of Bernoulli outputs"
-            | CommandLine.Family _ -> "families of approximate posteriors, to sweep: ffg"
-            | CommandLine.Method _ -> "inference methods, to sweep: amortized"
+            | CommandLine.Family _ ->
+                "families of approximate posteriors, to sweep: ffg, ladder, full-covariance, flow, iaf"
+            | CommandLine.Method _ ->
+                "inference methods, to sweep: amortized, iterative, iterative-errors, variational-em"
             | CommandLine.Out _ ->
                 "write the result to a file: tables as .csv (all digits), .md, .tex, .html or .png, pages as .html or .png; an existing one is replaced"
             | CommandLine.Results _ ->
@@ -101,6 +103,14 @@ module Cli =
 
     /// An error that ends a script: one sentence, exit code 1.
     let fail sentence : 'a = raise (GapLabException sentence)
+
+    /// What a name stands for; a name that is not known ends the script with a list of those that are.
+    let find kind (known: (string * 'T) list) name =
+        match List.tryFind (fst >> (=) name) known with
+        | Some(_, value) -> value
+        | None ->
+            let names = known |> List.map fst |> String.concat ", "
+            fail $"There is no {kind} '{name}'; use one of {names}."
 
     let private isHelp argument = List.contains argument [ "help"; "--help"; "-h" ]
 
@@ -170,6 +180,10 @@ module Cli =
             "\n`dotnet fsi` keeps a plain --help for itself: write `dotnet fsi %s help`, or put `--` before --help."
             script
 
+    /// A script as it is started from the current folder: Scripts/gaps.fsx, Scripts/Iterative/table1.fsx.
+    let private scriptName (path: string) =
+        Path.GetRelativePath(Directory.GetCurrentDirectory(), path).Replace(Path.DirectorySeparatorChar, '/')
+
     /// Runs a script with its `fsi.CommandLineArgs`: parses the options, hands them over, and turns errors into one sentence on stderr and
     /// exit code 1. `uses` names the options that the script understands beside those that all do. `dotnet fsi` keeps a plain --help for itself, so help is
     /// also `help` or `-- --help`.
@@ -179,7 +193,7 @@ module Cli =
         (uses: string list)
         (main: ParseResults<CommandLine> -> unit)
         : int =
-        let script = $"Scripts/{Path.GetFileName(commandLine[0])}"
+        let script = scriptName commandLine[0]
         let arguments = commandLine[1..] |> Array.filter (fun argument -> argument <> "--")
         let parser = ArgumentParser.Create<CommandLine>(programName = "dotnet fsi " + script)
 

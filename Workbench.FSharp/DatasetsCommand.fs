@@ -79,7 +79,7 @@ module DatasetsCommand =
         let places =
             found |> List.map (fun (_, path) -> Path.GetDirectoryName path) |> List.distinct |> String.concat ", "
 
-        let isImages (file: CatalogFile) = file.Role = CatalogRole.TrainingImages || file.Role = CatalogRole.TestImages
+        let isImages (file: CatalogFile) = file.Role = CatalogRole.Training || file.Role = CatalogRole.Test
 
         let haveImages =
             entry.Files |> Seq.forall (fun file -> not (isImages file) || List.exists (fst >> (=) file) found)
@@ -97,22 +97,34 @@ module DatasetsCommand =
             printfn "%s" ((String.concat "  " cells).TrimEnd())
 
     let private sizeOf (entry: CatalogEntry) =
-        $"{entry.Height}x{entry.Width}" + (if entry.Channels = 1 then "" else $"x{entry.Channels}")
+        if entry.Files |> Seq.exists (fun file -> file.Format = CatalogFormat.WordCounts) then
+            $"{entry.Width} words"
+        else
+            $"{entry.Height}x{entry.Width}" + (if entry.Channels = 1 then "" else $"x{entry.Channels}")
 
     let private list (options: ParseResults<ListArguments>) =
         let folders = DataFolders.Default(options.TryGetResult ListArguments.Data |> Option.toObj)
 
-        let images (entry: CatalogEntry) =
+        let datapoints (entry: CatalogEntry) =
             let count role = entry.Files |> Seq.filter (fun f -> f.Role = role) |> Seq.sumBy _.Count
-            $"{count CatalogRole.TrainingImages} + {count CatalogRole.TestImages}, {sizeOf entry}"
+
+            match count CatalogRole.Training with
+            | 0 -> $"your own, {sizeOf entry}"
+            | training -> $"{training} + {count CatalogRole.Test}, {sizeOf entry}"
 
         printColumns
-            [ [ "name"; "images"; "unpacked"; "state"; "licence" ]
+            [ [ "name"; "datapoints"; "unpacked"; "state"; "licence" ]
               [ DataSets.Glyphs; "any number, 28x28"; "-"; "generated"; "none needed" ]
               [ DataSets.Shapes; "any number, 32x32x3"; "-"; "generated"; "none needed" ]
+              [ DataSets.Documents
+                $"any number, {SyntheticDocuments.VocabularySize} words"
+                "-"
+                "generated"
+                "none needed" ]
               for entry in catalog.Entries do
-                  let size = entry.Files |> Seq.sumBy _.Bytes |> megabytes
-                  [ entry.Name; images entry; size; state folders entry; entry.Licence ] ]
+                  let bytes = entry.Files |> Seq.sumBy _.Bytes
+                  let size = if bytes = 0L then "-" else megabytes bytes
+                  [ entry.Name; datapoints entry; size; state folders entry; entry.Licence ] ]
 
         0
 
@@ -157,7 +169,8 @@ module DatasetsCommand =
             | None -> DataFolders.Default()
 
         let mirrors = options.GetResults FetchArguments.Mirror
-        use downloader = new Downloader(FetchOptions.FromEnvironment mirrors)
+        let fetching = FetchOptions.FromEnvironment mirrors
+        use downloader = new Downloader(fetching)
 
         // A progress bar hides the cursor.
         Console.CancelKeyPress.Add(fun _ ->
@@ -166,13 +179,20 @@ module DatasetsCommand =
 
             Console.Error.WriteLine "\nInterrupted; the same command continues where it stopped.")
 
-        for entry in entries do
+        let byHand (entry: CatalogEntry) =
+            let isPublished = entry.Files |> Seq.forall _.HasChecksum
+            List.contains "all" names && (not isPublished || entry.Instructions <> "" && fetching.Mirrors.Count = 0)
+
+        for entry in entries |> List.filter byHand do
+            printfn "%s is left out: it cannot be fetched. %s" entry.Name entry.Instructions
+
+        for entry in entries |> List.filter (byHand >> not) do
             let own = Downloader.FolderOf(entry, target)
 
             for file in entry.Files do
                 match folders.Find(entry.Name, file.Name, catalog.Names) with
                 | null -> fetchFile downloader entry file target
-                | path when FileCheck.Of(path, file) = FileState.Genuine -> ()
+                | path when List.contains (FileCheck.Of(path, file)) [ FileState.Genuine; FileState.Unpublished ] -> ()
                 | path when Path.GetDirectoryName path = own -> fetchFile downloader entry file target
                 | path ->
                     Cli.fail
@@ -198,6 +218,7 @@ module DatasetsCommand =
             for file, path in found do
                 match FileCheck.Of(path, file) with
                 | FileState.Genuine -> printfn "%s: genuine" path
+                | FileState.Unpublished -> printfn "%s: your own; there is no published file to compare it with" path
                 | FileState.Incomplete ->
                     complain
                         $"{path}: cut off or damaged; run 'dotnet fsi {script} fetch {entry.Name}' or copy it again."

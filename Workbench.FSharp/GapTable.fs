@@ -86,7 +86,7 @@ module GapTable =
           gap "inference gap" _.Inference
           match levels with
           | Some dimensions ->
-              let bits (m: Measurement) = DiscretizedLogistic.BitsPerDimension(m.Gaps.LogMarginal.Mean, dimensions)
+              let bits (m: Measurement) = OutputDistribution.BitsPerDimension(m.Gaps.LogMarginal.Mean, dimensions)
               row bitsRow (bits >> Value) bits
           | None -> ()
           bound "IWAE of q*" _.OptimalIwae

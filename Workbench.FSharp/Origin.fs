@@ -10,8 +10,16 @@ module Origin =
         [ for version in
               [ for p, _ in cells -> $"GapLab {p.Version}, {p.Runtime}, {p.SimdBits}-bit vectors." ] |> List.distinct do
               version
-          for loaded in specs |> List.map _.Data |> List.distinct |> List.map session.Data do
-              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}"
+          for data in specs |> List.map _.Data |> List.distinct do
+              let loaded = session.Data data
+
+              let anew =
+                  if data.ResamplesTraining then
+                      "; that of training images anew in every epoch"
+                  else
+                      ""
+
+              $"Trained on {loaded.Train.Count} datapoints of {loaded.Set.Provenance}{anew}"
 
               for file in loaded.Set.Files do
                   $"{Path.GetFileName file.Path}: sha256 of the unpacked bytes {file.Sha256}"

@@ -17,6 +17,8 @@ type ImageScale =
     {
         Height: int
         Width: int
+        /// 1 for grey images, 3 for coloured ones.
+        Channels: int
         /// The numbers that are shown black and white.
         Black: float
         White: float
@@ -38,10 +40,8 @@ type Reconstructions =
 
 /// Images of models.
 module Pictures =
-    let private valuesOf (x: Observations) =
-        match x with
-        | :? DenseObservations as dense -> dense.Values.ToArray()
-        | _ -> Cli.fail $"Data of the type {x.GetType().Name} are no images."
+    /// The numbers of images, [N, D].
+    let valuesOf (x: Observations) = x.Values.ToArray()
 
     /// How images of a data set are shown: intensities from 0 to 1 as they are, other numbers by the range of some test points.
     let scaleOf (data: LoadedData) : ImageScale =
@@ -51,19 +51,19 @@ module Pictures =
             Cli.fail
                 $"'{data.Set.Name}' cannot be shown as images: its datapoints are vectors of {part.PixelCount} numbers; name a data set of images with --dataset."
 
-        if part.Channels > 1 then
-            Cli.fail
-                $"'{data.Set.Name}' cannot be shown: its pixels have {part.Channels} channels, and pictures are grey; name a data set of grey images with --dataset."
-
         let black, white =
-            if data.Set.SuitsBernoulli then
+            if data.Set.SuitsBernoulli || data.Set.HasLevels then
                 0., 1.
             else
                 use _ = MemoryScope.Enter(record = false)
                 let values = valuesOf (data.Test.Subset(min 100 data.Test.Count))
                 Array.min values, Array.max values
 
-        { Height = part.Height; Width = part.Width; Black = black; White = white }
+        { Height = part.Height
+          Width = part.Width
+          Channels = part.Channels
+          Black = black
+          White = white }
 
     /// A sentence on the grey levels, where they are not the numbers themselves.
     let scaleNote (scale: ImageScale) =
@@ -72,14 +72,17 @@ module Pictures =
         else
             $" Black is {scale.Black:G3} and smaller, white {scale.White:G3} and larger."
 
-    /// Images [N, D] as grey levels [N, H, W].
+    /// The numbers of one image.
+    let sizeOf (scale: ImageScale) = scale.Height * scale.Width * scale.Channels
+
+    /// Images [N, D] as levels [N, H, W, C].
     let levels (scale: ImageScale) (values: float array) =
-        let pixels = scale.Height * scale.Width
+        let pixels = sizeOf scale
         // A data set of one number only is black.
         let range = if scale.White > scale.Black then scale.White - scale.Black else 1.
 
-        Array3D.init (values.Length / pixels) scale.Height scale.Width (fun n y x ->
-            (values[n * pixels + y * scale.Width + x] - scale.Black) / range)
+        Array4D.init (values.Length / pixels) scale.Height scale.Width scale.Channels (fun n y x channel ->
+            (values[n * pixels + (y * scale.Width + x) * scale.Channels + channel] - scale.Black) / range)
 
     /// For samples z of the prior: E[x | z], and one x drawn from p(x | z); each [N, D].
     let samples (vae: Vae) (dataSize: int) (count: int) (seed: uint64) =

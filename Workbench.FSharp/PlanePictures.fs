@@ -69,6 +69,7 @@ module PlanePictures =
             Hidden = [ 100 ]
             EncoderHidden = [ 100 ]
             Schedule = LearningRateSchedule.Constant(3000, 1e-4)
+            BatchSize = 50
             AnnealingEpochs = 0 }
 
     /// The settings of a preset; `Points` is the size of the pool of training points from which four are chosen.
@@ -80,15 +81,13 @@ module PlanePictures =
                 LatentSize = paper.LatentSize
                 Hidden = paper.Hidden
                 EncoderHidden = paper.EncoderHidden
+                BatchSize = paper.BatchSize
                 AnnealingEpochs = paper.AnnealingEpochs }
 
         match name with
         | "paper" -> paper
         | "smoke" -> { common with Schedule = LearningRateSchedule.Constant(10, 2e-3); Points = 10 }
         | _ -> { common with Schedule = LearningRateSchedule.Constant(50, 1e-3); Points = 200 }
-
-    /// Datapoints in a batch of training.
-    let private batchSize = 50
 
     /// The training run: one hidden layer, tanh, two latent variables, no annealing.
     let trainSpec (session: Session) (settings: SuboptimalitySettings) dataset seed =
@@ -101,23 +100,15 @@ module PlanePictures =
                     OutputKind.Bernoulli
                 )
               Family = FactorizedGaussian.Choice()
-              Inference = Amortized.Choice(List.toArray settings.EncoderHidden, Activation.Tanh) }
+              Inference = Amortized.Choice(List.toArray settings.EncoderHidden, Activation.Tanh)
+              Rule = JointGradient.Choice() }
 
-        let usual = Suboptimality.trainSpecOf parts settings dataset seed
+        let spec = Suboptimality.trainSpecOf parts settings dataset seed
 
-        if not (session.Data usual.Data).Set.SuitsBernoulli then
+        if not (session.Data spec.Data).Set.SuitsBernoulli then
             Cli.fail $"'{dataset}' holds numbers outside 0 to 1, which a Bernoulli decoder cannot explain; scale them."
 
-        TrainSpec(
-            Data = usual.Data,
-            Model = usual.Model,
-            Family = usual.Family,
-            Inference = usual.Inference,
-            Schedule = usual.Schedule,
-            Weights = usual.Weights,
-            BatchSize = batchSize,
-            Seed = seed
-        )
+        spec
 
     // ------------------------------------------------------------------------------------------------------------
     // The choice of four datapoints

@@ -81,6 +81,7 @@ type Session
             observer
         )
 
+    do DataFolders.Named <- Option.toObj (options.TryGetResult CommandLine.Data)
     do store.add_Warned (fun sentence -> eprintfn "%s" sentence)
 
     let mutable helpers: Workers.Helpers option = None
@@ -164,6 +165,14 @@ type Session
 
         let missing = evaluations |> List.filter (runner.Find >> isNull)
         computed <- computed + (missing |> List.distinctBy _.Key).Length
+
+        // Before anything is trained.
+        for evaluation in missing do
+            let available = (runner.Data evaluation.Artifact.Data).[evaluation.Split].Count
+
+            if evaluation.Points > available then
+                Cli.fail
+                    $"'{evaluation.Artifact.Data.Name}' has {available} {evaluation.Split.ToString().ToLowerInvariant()} points, but {evaluation.Points} are to be evaluated; use a preset with fewer."
 
         if not missing.IsEmpty && jobs > 1 && helpers.IsNone && not Workers.isWorker then
             helpers <- Some(new Workers.Helpers(commandLine, jobs - 1))

@@ -23,6 +23,9 @@ module Suboptimality =
           EncoderHidden = [ 200; 200 ]
           Convolutions = None
           Schedule = LearningRateSchedule.Burda()
+          BatchSize = 100
+          ResamplesTraining = false
+          Dequantizes = false
           Patience = None
           AnnealingEpochs = 400
           Points = 1000
@@ -119,15 +122,13 @@ module Suboptimality =
             LocalSteps = 300
             FlowSteps = 200 }
 
-    let private presets = [ "smoke", smoke, smokeColours; "small", small, smallColours; "paper", paper, paperColours ]
+    let private presets =
+        [ "smoke", (smoke, smokeColours); "small", (small, smallColours); "paper", (paper, paperColours) ]
 
     /// The settings of a preset for a data set: images of several channels have a convolutional model.
     let presetFor dataset name =
-        match presets |> List.tryFind (fun (known, _, _) -> known = name) with
-        | Some(_, grey, colours) -> if DataSets.ChannelsOf dataset = 1 then grey else colours
-        | None ->
-            let known = presets |> List.map (fun (known, _, _) -> known) |> String.concat ", "
-            Cli.fail $"There is no preset '{name}'; use one of {known}."
+        let grey, colours = Cli.find "preset" presets name
+        if DataSets.ChannelsOf dataset = 1 then grey else colours
 
     /// The settings of a preset for fully connected models of binary images.
     let preset name = presetFor DataSets.Glyphs name
@@ -141,30 +142,38 @@ module Suboptimality =
         settings
 
     /// Settings with what else the command line says of AIS.
-    let private adapted (session: Session) usual =
+    let withAnnealing (session: Session) usual =
         { usual with
             AisSchedule = session.AisSchedule usual.AisSchedule
             AisStart = session.AisStart usual.AisStart
             SimulatedPoints = session.Simulated usual.SimulatedPoints }
 
     /// The settings of the command line for fully connected models.
-    let settings (session: Session) = adapted session (preset session.Preset)
+    let settings (session: Session) = withAnnealing session (preset session.Preset)
 
     /// The settings of the command line for the model of a data set.
-    let settingsFor (session: Session) dataset = adapted session (presetFor dataset session.Preset)
+    let settingsFor (session: Session) dataset = withAnnealing session (presetFor dataset session.Preset)
 
     /// The data sets of the command line; generated ones by default in smoke, binarized MNIST otherwise.
     let datasets (session: Session) =
         session.Datasets(if session.Preset = "smoke" then "glyphs" else "binarized-mnist")
 
+    /// A schedule in words: 20 at 0.001, 10 at 0.0001; or 100 from 0.001, times 0.999 after each.
+    let scheduleText (schedule: LearningRateSchedule) =
+        let stages = List.ofSeq schedule.Stages
+        let factors = stages |> List.map _.LearningRate |> List.pairwise |> List.map (fun (first, next) -> next / first)
+
+        match factors with
+        | factor :: _ when
+            stages |> List.forall (fun stage -> stage.Epochs = 1)
+            && factors |> List.forall (fun other -> abs (other - factor) < 1e-9)
+            ->
+            $"{schedule.Epochs} from {stages.Head.LearningRate:G4}, times {factor:G4} after each"
+        | _ -> stages |> List.map (fun stage -> $"{stage.Epochs} at {stage.LearningRate:G4}") |> String.concat ", "
+
     /// Every setting as a name and a value.
     let describe (settings: SuboptimalitySettings) =
         let orAll = Option.map string >> Option.defaultValue "all"
-
-        let schedule =
-            settings.Schedule.Stages
-            |> Seq.map (fun stage -> $"{stage.Epochs} at {stage.LearningRate:G4}")
-            |> String.concat ", "
 
         let layers sizes =
             match sizes with
@@ -192,7 +201,13 @@ module Suboptimality =
            then
                $"{settings.Schedule.Epochs} (3^i schedule)"
            else
-               schedule)
+               scheduleText settings.Schedule)
+          "datapoints in a batch", string settings.BatchSize
+          "binarization of training images",
+          (if settings.ResamplesTraining then
+               "anew in every epoch, where the data set is binarized at random"
+           else
+               "the data set's own")
           "early stopping",
           (match settings.Patience with
            | None -> "none"
@@ -282,13 +297,15 @@ module Suboptimality =
                     OutputKind.Bernoulli
                 )
               Family = Parts.family "ffg"
-              Inference = Parts.inference settings.EncoderHidden "amortized" }
+              Inference = Parts.inference settings.EncoderHidden "amortized"
+              Rule = JointGradient.Choice() }
         | Some layers ->
             let channels = List.toArray layers.Channels
 
             { Model = ConvolutionalModel.Choice(settings.LatentSize, channels, List.toArray layers.ScaleHidden)
               Family = Parts.family "ffg"
-              Inference = ConvolutionalEncoder.Choice channels }
+              Inference = ConvolutionalEncoder.Choice channels
+              Rule = JointGradient.Choice() }
 
     /// A training run as the paper's, with entropy annealing, of any parts.
     let trainSpecOf (parts: Parts) (settings: SuboptimalitySettings) (dataset: string) (seed: uint64) =
@@ -297,12 +314,16 @@ module Suboptimality =
                 DataSpec(
                     Name = dataset,
                     ValidationCount = Option.toNullable settings.ValidationImages,
-                    TrainCount = Option.toNullable settings.TrainingImages
+                    TrainCount = Option.toNullable settings.TrainingImages,
+                    ResamplesTraining = settings.ResamplesTraining,
+                    Dequantizes = settings.Dequantizes
                 ),
             Model = parts.Model,
             Family = parts.Family,
             Inference = parts.Inference,
+            Rule = parts.Rule,
             Schedule = settings.Schedule,
+            BatchSize = settings.BatchSize,
             Weights = Annealing.Entropy settings.AnnealingEpochs,
             Patience = Option.toNullable settings.Patience,
             KeepBest = settings.Patience.IsSome,
@@ -378,13 +399,6 @@ module Suboptimality =
     /// Measures models on parts of their data, each with its own settings: everything at once, so that several processes can share the work.
     let measure (session: Session) (wanted: (SuboptimalitySettings * ArtifactSpec * DataSplit) list) =
         let evaluations = [ for settings, artifact, split in wanted -> evaluations settings artifact split ]
-
-        for evaluation in List.concat evaluations do
-            let available = (session.Data evaluation.Artifact.Data).[evaluation.Split].Count
-
-            if evaluation.Points > available then
-                Cli.fail
-                    $"'{evaluation.Artifact.Data.Name}' has {available} {evaluation.Split.ToString().ToLowerInvariant()} points, but {evaluation.Points} are to be evaluated; use a preset with fewer."
 
         let mutable cells = session.Evaluate(List.concat evaluations)
 

@@ -27,6 +27,12 @@ type SuboptimalitySettings =
         /// The convolutional model of colour images instead of hidden layers; None for fully connected models of binary images.
         Convolutions: ConvolutionalLayers option
         Schedule: LearningRateSchedule
+        /// Training datapoints in a batch.
+        BatchSize: int
+        /// Whether training images are made binary anew in every epoch; else once.
+        ResamplesTraining: bool
+        /// Whether uniform noise turns pixels of 256 levels into real numbers.
+        Dequantizes: bool
         /// Early stopping: how many epochs in a row may fail to raise the ELBO of held-out images before the best epoch's model is taken; None for no stopping.
         Patience: int option
         /// Epochs over which the weight of the entropy grows from 0 to 1.

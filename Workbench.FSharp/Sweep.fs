@@ -29,10 +29,13 @@ module Sweep =
               for model in session.Models usualModel do
                   for family in session.Families "ffg" do
                       for method in session.Methods "amortized" do
+                          let inference = Parts.inference settings.EncoderHidden method
+
                           let parts =
                               { Model = Parts.model settings.LatentSize model
                                 Family = Parts.family family
-                                Inference = Parts.inference settings.EncoderHidden method }
+                                Inference = inference
+                                Rule = Parts.rule inference }
 
                           for seed in session.Seeds do
                               let spec = Suboptimality.trainSpecOf parts settings dataset seed

@@ -34,7 +34,7 @@ def log_likelihood(logits, x):
     return -F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum(-1)
 
 
-def elbo(mu, log_var, x, noise):
+def elbo(mu, log_var, x, noise, decoder=decoder):
     """mu, log_var [B, n]; x [B, D]; noise [B, S, n]; the mean over samples of log p(x|z), minus the analytic KL."""
     z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * noise
     kl = -0.5 * (1 + log_var - mu ** 2 - log_var.exp()).sum(-1)
@@ -113,6 +113,59 @@ def training_step():
         optimizer.zero_grad(set_to_none=True)
         mu, log_var = encoder(images).chunk(2, -1)
         (-elbo(mu, log_var, images, torch.randn(100, 1, LATENT)).mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+class Iterative(nn.Module):
+    """A decoder n-H-H-D, and a network that sees x, the present estimate and the encoded gradients, with gated outputs."""
+
+    def __init__(self, latent=64, hidden=512, iterations=5):
+        super().__init__()
+        self.latent, self.iterations = latent, iterations
+        self.decoder = mlp(latent, hidden, hidden, DATA)
+        self.body = nn.Sequential(nn.Linear(DATA + 6 * latent, hidden), nn.ELU(), nn.Linear(hidden, hidden), nn.ELU())
+        # Mean and log-variance: values, then gates.
+        self.heads = nn.ModuleList(nn.Linear(hidden, latent) for _ in range(4))
+
+    def update(self, seen, mu, log_var):
+        features = self.body(seen)
+        value_mu, value_log_var, gate_mu, gate_log_var = (head(features) for head in self.heads)
+        gate_mu, gate_log_var = torch.sigmoid(gate_mu), torch.sigmoid(gate_log_var)
+        log_var = gate_log_var * log_var + (1 - gate_log_var) * value_log_var
+        return gate_mu * mu + (1 - gate_mu) * value_mu, log_var.clamp(-15, 15)
+
+    def gradients(self, x, noises):
+        """Each p.grad of -(the ELBO after the last iteration) for the decoder, of the average over the iterations for the network; the last ELBO."""
+        mu, log_var = (torch.zeros(len(x), self.latent, requires_grad=True) for _ in range(2))
+        self.decoder.requires_grad_(False)
+        slopes = torch.autograd.grad(elbo(mu, log_var, x, noises[0], self.decoder).sum(), [mu, log_var])
+        for t in range(1, self.iterations + 1):
+            mu, log_var = mu.detach(), log_var.detach()
+            encoded = [part for g in slopes for part in ((g.abs() + 1e-5).log(), g.sign())]
+            mu, log_var = self.update(torch.cat([x - 0.5, mu, log_var, *encoded], -1), mu, log_var)
+            last = t == self.iterations
+            self.decoder.requires_grad_(last)
+            mu.retain_grad(), log_var.retain_grad()
+            value = elbo(mu, log_var, x, noises[t], self.decoder)
+            (-value.sum()).backward()
+            slopes = [-mu.grad, -log_var.grad]
+        with torch.no_grad():
+            for p in self.decoder.parameters():
+                p.grad /= len(x)
+            for p in [*self.body.parameters(), *self.heads.parameters()]:
+                p.grad /= self.iterations * len(x)
+        return value
+
+
+def iterative_step():
+    network = Iterative()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        network.gradients(images, [torch.randn(100, 1, network.latent) for _ in range(network.iterations + 1)])
         optimizer.step()
 
     return step
@@ -276,6 +329,7 @@ def convolutions():
 WORKLOADS = {
     "training": training_step,
     "flow-training": flow_training_step,
+    "iterative": iterative_step,
     "local": local_step,
     "flow-local": flow_local_step,
     "iwae": iwae,
@@ -341,6 +395,11 @@ def check(file):
         for p in flow.parameters():
             p.copy_(take(*p.shape))
     auxiliary = take(1, 1000, LATENT)
+    iterative = Iterative()
+    with torch.no_grad():
+        for p in iterative.parameters():
+            p.copy_(take(*p.shape))
+    noises = [take(100, 1, iterative.latent) for _ in range(iterative.iterations + 1)]
 
     answers = []
     value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
@@ -363,6 +422,8 @@ def check(file):
     x = images[:10].unsqueeze(1).expand(-1, 100, -1).reshape(1, 1000, DATA)
     value = flow_elbo(flow, *spread, x, many.reshape(1, 1000, LATENT), auxiliary).reshape(10, 100).mean(1).sum()
     answers += [value.item(), length(torch.autograd.grad(value, [mu, log_var, *flow.parameters()]))]
+    value = iterative.gradients(images, noises).mean()
+    answers += [value.item(), length([p.grad for p in iterative.parameters()])]
     return " ".join(repr(answer) for answer in answers)
 
 

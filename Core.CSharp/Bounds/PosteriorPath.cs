@@ -29,6 +29,7 @@ public sealed class PosteriorPath(GenerativeModel model, VariationalFamily famil
     public override (Tensor Base, Tensor Slope) EvaluateForGradient(Latents z)
     {
         Tensor logQ = family.LogDensity(lambda, model, z);
-        return (logQ, model.Output(z, x).LogProbForGradient(x) + model.LogPrior(z) - logQ);
+        (IReadOnlyList<LatentDistribution> priors, OutputDistribution output) = model.Factors(z, x);
+        return (logQ, output.LogProbForGradient(x) + GenerativeModel.LogPrior(priors, z) - logQ);
     }
 }

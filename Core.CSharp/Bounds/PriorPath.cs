@@ -13,8 +13,16 @@ public sealed class PriorPath(GenerativeModel model, Observations x) : Annealing
     public override Latents SampleStart(Noise noise) => model.SamplePrior(noise);
 
     /// <inheritdoc/>
-    public override (Tensor Base, Tensor Slope) Evaluate(Latents z) => (model.LogPrior(z), model.LogLikelihood(x, z));
+    public override (Tensor Base, Tensor Slope) Evaluate(Latents z)
+    {
+        (IReadOnlyList<LatentDistribution> priors, OutputDistribution output) = model.Factors(z, x);
+        return (GenerativeModel.LogPrior(priors, z), output.LogProb(x));
+    }
 
     /// <inheritdoc/>
-    public override (Tensor Base, Tensor Slope) EvaluateForGradient(Latents z) => (model.LogPrior(z), model.Output(z, x).LogProbForGradient(x));
+    public override (Tensor Base, Tensor Slope) EvaluateForGradient(Latents z)
+    {
+        (IReadOnlyList<LatentDistribution> priors, OutputDistribution output) = model.Factors(z, x);
+        return (GenerativeModel.LogPrior(priors, z), output.LogProbForGradient(x));
+    }
 }

@@ -55,14 +55,14 @@ public sealed class SimulatedData
             Latents z = RowOf(latents, row);
             OutputDistribution output = model.Output(z, other);
             Tensor drawn = output.Sample(outputs.At(other.Indices.Span[0]));
-            var own = new DenseObservations(drawn.Reshape(1, drawn.Shape[-1]), other.Indices);
+            Observations own = other.WithValues(drawn.Reshape(1, drawn.Shape[-1]));
             if (!output.Mean.ToArray().AsSpan().SequenceEqual(model.Output(z, own).Mean.ToArray()))
                 throw new GapLabException(
                     $"The output of {model.Name} depends on the data before it, so that its data cannot be drawn at once; simulate them step by step and make a SimulatedData of them.");
             x.AddRange(drawn.ToArray());
         }
         Tensor values = Tensor.Create(model.Device, new Shape(like.Count, x.Count / like.Count), x.ToArray());
-        return new SimulatedData(new DenseObservations(values.ToOwned(), like.Indices.ToArray()), latents);
+        return new SimulatedData(like.WithValues(values).ToOwned(), latents);
     }
 
     /// <summary>z of one datapoint, [1, 1, n_l] for every level, in the current memory scope.</summary>

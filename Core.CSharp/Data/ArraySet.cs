@@ -58,6 +58,11 @@ public sealed class ArraySet : DataPart
     /// <exception cref="DataException">A number is outside the set, or the result would not fit an array.</exception>
     public ArraySet Select(ReadOnlySpan<int> indices) => Select(indices, Name);
 
+    /// <summary>The same numbers as another part, numbered afresh; shares them.</summary>
+    /// <param name="name">The new part's name.</param>
+    /// <param name="firstId">The id of its first datapoint.</param>
+    internal ArraySet Renumbered(string name, int firstId) => new(name, Height, Width, _values, firstId);
+
     internal override DataPart Choose(ReadOnlySpan<int> indices, string? name = null) => Select(indices, name ?? Name);
 
     private ArraySet Select(ReadOnlySpan<int> indices, string name)

@@ -111,4 +111,40 @@ public abstract partial record Binarization
         {
         }
     }
+
+    /// <summary>
+    /// No binarization either: bytes k become (k + u) / 256 in [0, 1), with u uniform on [0, 1) drawn afresh in every epoch, so that a density can be fitted to pixels of 256 levels; see
+    /// <see cref="Distributions.GaussianOutput"/>. Evaluations, which count as epoch 0, always draw the same u.
+    /// </summary>
+    /// <param name="Seed">Seed of all draws.</param>
+    public sealed record Dequantized(ulong Seed) : Binarization
+    {
+        /// <summary>The number of levels of a byte.</summary>
+        public const int Levels = 256;
+
+        /// <inheritdoc/>
+        public override string Description => string.Create(CultureInfo.InvariantCulture, $"dequantized(seed={Seed})");
+
+        private protected override void FillChecked(ImageSet images, int index, int epoch, Span<float> row)
+        {
+            ReadOnlySpan<byte> pixels = images.Pixels(index);
+            new RandomStream(Seed, RandomPurpose.Dequantization).At(images.Id(index), epoch, 0).FillUniform(row);
+            for (int i = 0; i < row.Length; i++)
+                row[i] = (pixels[i] + row[i]) / Levels;
+        }
+
+        private protected override void FillChecked(ArraySet values, int index, int epoch, Span<float> row) => RequireFit(values);
+
+        private protected override void RequireFit(DataPart images)
+        {
+            if (images is not ImageSet)
+                throw new DataException($"'{images.Name}' holds no pixels of {Levels} levels, between which noise could be added; use images of bytes.");
+        }
+
+        private protected override void AddExpected(ReadOnlySpan<byte> pixels, Span<double> sums)
+        {
+            for (int i = 0; i < pixels.Length; i++)
+                sums[i] += 255 * (pixels[i] + 0.5) / Levels;
+        }
+    }
 }

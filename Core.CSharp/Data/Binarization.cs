@@ -6,7 +6,7 @@ namespace GapLab.Data;
 /// <summary>
 /// How intensities (pixels 0..255 divided by 255, or real numbers from 0 to 1) become the values 0 and 1 that a Bernoulli model sees. One of
 /// <see cref="FixedFile"/>, <see cref="Threshold"/>, <see cref="SampledOnce"/> and <see cref="Resampled"/>; or <see cref="None"/>, which leaves
-/// numbers as they are. The bits of an image depend on its pixels, its <see cref="DataPart.Id"/>, the seed and (only when resampled) the
+/// numbers as they are, and <see cref="Dequantized"/>, which adds noise below one grey level. The bits of an image depend on its pixels, its <see cref="DataPart.Id"/>, the seed and (only when resampled) the
 /// epoch, never on its batch, on the order of access or on other images.
 /// </summary>
 public abstract partial record Binarization
@@ -47,7 +47,7 @@ public abstract partial record Binarization
         if (images is ImageSet bytes)
             FillChecked(bytes, index, epoch, row);
         else
-            FillChecked((ArraySet)images, index, epoch, row);
+            FillChecked(ArraysOf(images), index, epoch, row);
     }
 
     /// <summary>Writes several images, one row each.</summary>
@@ -89,7 +89,7 @@ public abstract partial record Binarization
             if (images is ImageSet bytes)
                 AddExpected(bytes.Pixels(i), sums);
             else
-                AddExpected(((ArraySet)images).Values(i), sums);
+                AddExpected(ArraysOf(images).Values(i), sums);
         }
 
         // Bytes are summed times 255: sums of whole numbers are exact, so the means do not depend on the order of the images.
@@ -100,6 +100,9 @@ public abstract partial record Binarization
     private protected abstract void FillChecked(ImageSet images, int index, int epoch, Span<float> row);
 
     private protected abstract void FillChecked(ArraySet values, int index, int epoch, Span<float> row);
+
+    private static ArraySet ArraysOf(DataPart images) => images as ArraySet
+        ?? throw new DataException($"'{images.Name}' holds documents, which have no pixels; use a data set of images here.");
 
     // Refuses what has no bits of this kind.
     private protected virtual void RequireFit(DataPart images)

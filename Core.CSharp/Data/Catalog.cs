@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using GapLab.Tensors;
 
 namespace GapLab.Data;
 
@@ -82,43 +83,69 @@ public sealed class Catalog
             + $"or set {DataFolders.Variable} or --data to a folder that holds {entry.Name}/{file.Name}.gz.");
     }
 
-    /// <summary>Reads a data set's images; every file is checked against the catalog's checksum in the same pass.</summary>
+    /// <summary>Reads a data set; every file is checked against the catalog's checksum in the same pass.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="folders">Where to look.</param>
-    /// <param name="validationCount">How many of the last training images become the validation part; null for the data set's default, 0 for none.</param>
-    /// <exception cref="DataException">Unknown name, missing, malformed or altered file, or more validation images than there are.</exception>
+    /// <param name="validationCount">
+    /// How many training datapoints become the validation part, the last ones unless the files are sorted; null for the data set's default, 0 for none.
+    /// </param>
+    /// <exception cref="DataException">Unknown name, missing, malformed or altered file, or more validation datapoints than there are.</exception>
     public DataSet Load(string name, DataFolders folders, int? validationCount = null)
     {
         CatalogEntry entry = Find(name);
-        CatalogFile[] training = [.. entry.Files.Where(f => f.Role == CatalogRole.TrainingImages)];
-        CatalogFile[] test = [.. entry.Files.Where(f => f.Role == CatalogRole.TestImages)];
-        int total = training.Sum(f => f.Count);
+        CatalogFile[] training = [.. entry.Files.Where(f => f.Role == CatalogRole.Training)];
+        CatalogFile[] test = [.. entry.Files.Where(f => f.Role == CatalogRole.Test)];
         int held = validationCount ?? entry.Validation;
-        if (held < 0 || held >= total)
-        {
-            throw new DataException(
-                $"'{name}' has {total} training images, so {held} of them cannot be held out for validation; ask for 0 to {total - 1}.");
-        }
-
+        if (training.All(file => file.Count > 0))
+            RequireSplit(entry, training.Sum(file => file.Count), held);
         // Everything is found before anything is read, so a missing test file is reported at once.
         string[] trainingPaths = [.. training.Select(f => Locate(entry, f, folders))];
         string[] testPaths = [.. test.Select(f => Locate(entry, f, folders))];
         List<LoadedFile> files = [];
-        ImageSet pool = Join($"{name}/train", training, trainingPaths, 0);
-        ImageSet testImages = Join($"{name}/test", test, testPaths, total);
-        DataSplits splits = new(
-            pool.Take(total - held),
-            pool.Slice(total - held, held, $"{name}/validation"),
-            testImages,
-            [
-                .. Ranges("train", training, 0, total - held),
-                .. Ranges("validation", training, total - held, total),
-                .. Ranges("test", test, 0, testImages.Count),
-            ]);
-        return new DataSet(name, splits, DefaultBinarization(entry), files, entry.Citation, entry.Licence, entry.Note);
+        DataPart pool = Join($"{name}/train", training, trainingPaths, 0);
+        RequireSplit(entry, pool.Count, held);
+        DataPart testPart = Join($"{name}/test", test, testPaths, pool.Count);
+        int trained = pool.Count - held;
+        bool isDrawn = entry.Sorted && held > 0;
+        if (isDrawn)
+        {
+            int[] order = [.. Enumerable.Range(0, pool.Count)];
+            new RandomStream(0, RandomPurpose.Split).Fork(1).Shuffle(order);
+            pool = pool.Choose(order);
+        }
 
-        ImageSet Join(string part, CatalogFile[] parts, string[] paths, int firstId) =>
-            ImageSet.Concatenate(part, [.. parts.Zip(paths, (file, path) => ReadImages(entry, file, path, files))], firstId);
+        DataSplits splits = new(
+            pool.Range(0, trained, pool.Name),
+            pool.Range(trained, held, $"{name}/validation"),
+            testPart,
+            [
+                .. isDrawn ? Drawn("train", training, 0, trained) : Ranges("train", training, 0, trained, pool.Count),
+                .. isDrawn ? Drawn("validation", training, trained, held) : Ranges("validation", training, trained, pool.Count, pool.Count),
+                .. Ranges("test", test, 0, testPart.Count, testPart.Count),
+            ]);
+        return new DataSet(name, splits, DefaultBinarization(entry), files, entry.Citation, entry.Licence, entry.Note, Words());
+
+        DataPart Join(string part, CatalogFile[] parts, string[] paths, int firstId)
+        {
+            DataPart[] read = [.. parts.Zip(paths, (file, path) => ReadPart(entry, file, path, files))];
+            return read[0] switch
+            {
+                CountSet => CountSet.Concatenate(part, [.. read.Cast<CountSet>()], firstId),
+                ArraySet reals when read.Length == 1 => reals.Renumbered(part, firstId),
+                _ => ImageSet.Concatenate(part, [.. read.Select(one => one as ImageSet ?? throw new DataException($"The files of '{name}' hold bytes and real numbers and cannot be joined; check that they are the right ones."))], firstId),
+            };
+        }
+
+        IReadOnlyList<string>? Words()
+        {
+            CatalogFile? vocabulary = entry.Files.FirstOrDefault(f => f.Role == CatalogRole.Vocabulary);
+            string? path = vocabulary is null ? null : folders.Find(name, vocabulary.Name, Names);
+            if (path is null)
+                return null;
+            (IReadOnlyList<string> words, LoadedFile loaded) = VocabularyReader.Read(path, entry.Width, Checksum(vocabulary!));
+            files.Add(loaded);
+            return words;
+        }
     }
 
     /// <summary>Reads every file of a data set, labels too, and compares its checksum.</summary>
@@ -130,53 +157,67 @@ public sealed class Catalog
         foreach (CatalogFile file in entry.Files)
         {
             string path = Locate(entry, file, folders);
-            if (file.Role is CatalogRole.TrainingImages or CatalogRole.TestImages)
-            {
-                _ = ReadImages(entry, file, path, files);
-            }
+            if (file.Role is CatalogRole.Training or CatalogRole.Test)
+                _ = ReadPart(entry, file, path, files);
+            else if (file.Role == CatalogRole.Vocabulary)
+                files.Add(VocabularyReader.Read(path, entry.Width, Checksum(file)).File);
             else
-            {
-                files.Add(IdxReader.Read(path, file.Sha256, [file.Count]).File);
-            }
+                files.Add(IdxReader.Read(path, Checksum(file), [file.Count]).File);
         }
 
         return files;
     }
 
-    private static ImageSet ReadImages(CatalogEntry entry, CatalogFile file, string path, List<LoadedFile> files)
+    private static DataPart ReadPart(CatalogEntry entry, CatalogFile file, string path, List<LoadedFile> files)
     {
-        if (file.Format == CatalogFormat.Amat)
+        (DataPart part, LoadedFile loaded) = file.Format switch
         {
-            (ImageSet images, LoadedFile loaded) = AmatReader.Read(path, entry.Height, entry.Width, file.Sha256, file.Count);
+            CatalogFormat.Amat => AmatReader.Read(path, entry.Height, entry.Width, Checksum(file), file.Count),
+            CatalogFormat.Cifar => CifarReader.Read(path, file.Count, Checksum(file)),
+            CatalogFormat.Mat => MatReader.ReadImages(path, file.Variable, entry.Height, entry.Width, entry.Channels, file.Count, Checksum(file)),
+            CatalogFormat.WordCounts => WordCountReader.Read(path, entry.Width, Checksum(file), file.Count == 0 ? null : file.Count),
+            _ => Images(IdxReader.Read(path, Checksum(file), [file.Count, entry.Height, entry.Width])),
+        };
+        if (!files.Contains(loaded))
             files.Add(loaded);
-            return images;
-        }
+        return part;
 
-        if (file.Format == CatalogFormat.Cifar)
-        {
-            (ImageSet images, LoadedFile loaded) = CifarReader.Read(path, file.Count, file.Sha256);
-            files.Add(loaded);
-            return images;
-        }
-
-        IdxArray array = IdxReader.Read(path, file.Sha256, [file.Count, entry.Height, entry.Width]);
-        files.Add(array.File);
-        return IdxReader.ToImages(array);
+        static (DataPart Part, LoadedFile Loaded) Images(IdxArray array) => (IdxReader.ToImages(array), array.File);
     }
 
-    private static IEnumerable<SplitRange> Ranges(string part, CatalogFile[] files, int first, int end)
+    private static void RequireSplit(CatalogEntry entry, int total, int held)
+    {
+        if (held < 0 || held >= total)
+        {
+            throw new DataException(
+                $"'{entry.Name}' has {total} training {Kind(entry)}, so {held} of them cannot be held out for validation; ask for 0 to {total - 1}.");
+        }
+    }
+
+    private static string? Checksum(CatalogFile file) => file.HasChecksum ? file.Sha256 : null;
+
+    private static string Kind(CatalogEntry entry) => IsOfDocuments(entry) ? "documents" : "images";
+
+    private static bool IsOfDocuments(CatalogEntry entry) => entry.Files.Any(file => file.Format == CatalogFormat.WordCounts);
+
+    private static IEnumerable<SplitRange> Drawn(string part, CatalogFile[] files, int first, int count) =>
+        [new SplitRange(part, $"{string.Join(" and ", files.Select(file => file.Name))} in random order", first, count)];
+
+    // Of joined files with so many datapoints in all; a single file's count may not be in the catalog.
+    private static IEnumerable<SplitRange> Ranges(string part, CatalogFile[] files, int first, int end, int total)
     {
         int start = 0;
         foreach (CatalogFile file in files)
         {
+            int count = files.Length == 1 ? total : file.Count;
             int from = Math.Max(first, start);
-            int to = Math.Min(end, start + file.Count);
+            int to = Math.Min(end, start + count);
             if (from < to)
             {
                 yield return new SplitRange(part, file.Name, from - start, to - from);
             }
 
-            start += file.Count;
+            start += count;
         }
     }
 
@@ -200,14 +241,20 @@ public sealed class Catalog
             return $"its images are {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
-        CatalogRole[] needed = [CatalogRole.TrainingImages, CatalogRole.TestImages];
+        CatalogRole[] needed = [CatalogRole.Training, CatalogRole.Test];
         if (needed.Any(role => entry.Files.All(f => f.Role != role)))
         {
-            return "it lacks training or test images";
+            return $"it lacks training or test {Kind(entry)}";
         }
 
-        long training = entry.Files.Where(f => f.Role == CatalogRole.TrainingImages).Sum(f => (long)f.Count);
-        if (entry.Validation < 0 || entry.Validation >= training)
+        if (IsOfDocuments(entry) && entry.Files.Any(f => f.Format is not (CatalogFormat.WordCounts or CatalogFormat.Vocabulary)))
+        {
+            return "it has documents and other datapoints";
+        }
+
+        CatalogFile[] files = [.. entry.Files.Where(f => f.Role == CatalogRole.Training)];
+        long training = files.Sum(f => (long)f.Count);
+        if (entry.Validation < 0 || (entry.Validation >= training && files is not [{ Count: 0 }]))
         {
             return $"it holds out {entry.Validation} of {training} training images";
         }
@@ -222,18 +269,35 @@ public sealed class Catalog
             return $"'{file.Name}' is not a plain file name";
         }
 
-        if (file.Count < 1 || (long)file.Count * entry.Height * entry.Width * entry.Channels > Array.MaxLength)
+        // What a file of documents needs grows with the words that occur.
+        bool isOfDocuments = file.Format == CatalogFormat.WordCounts;
+        if (isOfDocuments ? file.Count < 0 : file.Count < 1 || (long)file.Count * entry.Height * entry.Width * entry.Channels > Array.MaxLength)
         {
-            return $"{file.Name} has {file.Count} images";
+            return $"{file.Name} has {file.Count} {Kind(entry)}";
+        }
+
+        if (isOfDocuments && (entry.Height, entry.Channels) != (1, 1))
+        {
+            return $"{file.Name} cannot hold documents of {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
+        }
+
+        if (file.Count == 0 && entry.Files.Count(f => f.Role == file.Role) > 1)
+        {
+            return $"{file.Name} is joined to others and needs a count";
+        }
+
+        if (file.Variable.Length > 0 != (file.Format == CatalogFormat.Mat))
+        {
+            return $"{file.Name} {(file.Variable.Length > 0 ? "is no MATLAB file and has no variables" : "is a MATLAB file and must say which variable is meant")}";
         }
 
         int channels = file.Format == CatalogFormat.Cifar ? CifarReader.Channels : 1;
-        if (entry.Channels != channels || (file.Format == CatalogFormat.Cifar && (entry.Height != CifarReader.Side || entry.Width != CifarReader.Side)))
+        if ((entry.Channels != channels && file.Format != CatalogFormat.Mat) || (file.Format == CatalogFormat.Cifar && (entry.Height != CifarReader.Side || entry.Width != CifarReader.Side)))
         {
             return $"{file.Name} cannot hold images of {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
-        return file.Sha256.Length == 64 && file.Sha256.All(char.IsAsciiHexDigit) ? null : $"the sha256 of {file.Name} is not 64 hexadecimal digits";
+        return !file.HasChecksum || (file.Sha256.Length == 64 && file.Sha256.All(char.IsAsciiHexDigit)) ? null : $"the sha256 of {file.Name} is not 64 hexadecimal digits";
     }
 
     private static Catalog ReadBuiltIn()

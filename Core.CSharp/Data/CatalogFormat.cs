@@ -11,4 +11,13 @@ public enum CatalogFormat
 
     /// <summary>Records of a label and a colour image, see <see cref="CifarReader"/>.</summary>
     Cifar,
+
+    /// <summary>Documents as bags of words, see <see cref="WordCountReader"/>.</summary>
+    WordCounts,
+
+    /// <summary>Images in a MATLAB file, see <see cref="MatReader"/>.</summary>
+    Mat,
+
+    /// <summary>One word a line, see <see cref="VocabularyReader"/>.</summary>
+    Vocabulary,
 }

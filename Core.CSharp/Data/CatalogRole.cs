@@ -3,15 +3,18 @@ namespace GapLab.Data;
 /// <summary>What a file of a data set is for.</summary>
 public enum CatalogRole
 {
-    /// <summary>Images to train on or to validate with; several such files are joined in the catalog's order.</summary>
-    TrainingImages,
+    /// <summary>Datapoints to train on or to validate with; several such files are joined in the catalog's order.</summary>
+    Training,
 
-    /// <summary>Images of the test part.</summary>
-    TestImages,
+    /// <summary>Datapoints of the test part.</summary>
+    Test,
 
     /// <summary>Classes of the training images; no experiment reads them.</summary>
     TrainingLabels,
 
     /// <summary>Classes of the test images; no experiment reads them.</summary>
     TestLabels,
+
+    /// <summary>The words of documents. Only pages that show words need them, so they may be missing.</summary>
+    Vocabulary,
 }

@@ -11,6 +11,9 @@ public sealed class DataFolders
 
     private const string CatalogPath = "Datasets/catalog.json";
 
+    /// <summary>The folder that this process searches before the usual ones: what its user named with --data; null for none.</summary>
+    public static string? Named { get; set; }
+
     /// <summary>Searches the given folders only.</summary>
     /// <param name="folders">Folders in the order of search; they need not exist.</param>
     public DataFolders(IEnumerable<string> folders)
@@ -35,10 +38,11 @@ public sealed class DataFolders
     private static string AssemblyFolder => Path.GetDirectoryName(typeof(DataFolders).Assembly.Location) ?? "";
 
     /// <summary>The usual order: the folder named by the user, the folders in GAPLAB_DATA, Datasets/cache.</summary>
-    /// <param name="folder">The folder named by the user, or null.</param>
+    /// <param name="folder">The folder named by the user; null for <see cref="Named"/>.</param>
     /// <exception cref="DataException">The named folder does not exist, or is a file.</exception>
     public static DataFolders Default(string? folder = null)
     {
+        folder ??= Named;
         if (File.Exists(folder))
         {
             throw new DataException($"'{folder}' is a file, and --data needs the folder that holds the data; a file of your own is named with --dataset.");

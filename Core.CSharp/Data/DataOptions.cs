@@ -18,9 +18,9 @@ public sealed record DataOptions
     /// <summary>Seed of generated data.</summary>
     public ulong SyntheticSeed { get; init; }
 
-    /// <summary>Number of generated training images; <see cref="ValidationCount"/> (by default 1,000) more are generated beside them.</summary>
+    /// <summary>Number of generated training datapoints; <see cref="ValidationCount"/> (by default 1,000) more are generated beside them.</summary>
     public int SyntheticTrainCount { get; init; } = 5_000;
 
-    /// <summary>Number of generated test images.</summary>
+    /// <summary>Number of generated test datapoints.</summary>
     public int SyntheticTestCount { get; init; } = 1_000;
 }

@@ -2,7 +2,7 @@ namespace GapLab.Data;
 
 /// <summary>
 /// An immutable list of equally sized images or vectors, one part of a data set: bytes in an <see cref="ImageSet"/>, real numbers in an
-/// <see cref="ArraySet"/>. A vector is an image of one row.
+/// <see cref="ArraySet"/>, numbers of words in a <see cref="CountSet"/>. A vector is an image of one row.
 /// </summary>
 /// <remarks>
 /// Every datapoint carries an <see cref="Id"/>, its number in the data set it came from. It survives slicing and selection, and random
@@ -13,7 +13,7 @@ public abstract class DataPart
     private readonly int[]? _ids;
     private readonly int _firstId;
 
-    private protected DataPart(string name, int height, int width, int channels, int values, int firstId, int[]? ids)
+    private protected DataPart(string name, int height, int width, int channels, long values, int firstId, int[]? ids)
     {
         ArgumentNullException.ThrowIfNull(name);
         // Three factors below 2^31 overflow 64 bits.
@@ -77,6 +77,16 @@ public abstract class DataPart
     /// <param name="indices">Their numbers.</param>
     /// <param name="name">The new part's name; by default this one's.</param>
     internal abstract DataPart Choose(ReadOnlySpan<int> indices, string? name = null);
+
+    /// <summary>The datapoints first .. first + count - 1, without a copy where that can be.</summary>
+    /// <param name="first">The first one.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="name">The new part's name.</param>
+    internal virtual DataPart Range(int first, int count, string name)
+    {
+        CheckRange(first, count);
+        return Choose([.. Enumerable.Range(first, count)], name);
+    }
 
     internal static string SizeText(int height, int width, int channels) => channels == 1 ? $"{height}x{width}" : $"{height}x{width}x{channels}";
 

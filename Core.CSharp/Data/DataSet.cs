@@ -6,6 +6,7 @@ namespace GapLab.Data;
 public sealed class DataSet
 {
     private readonly Lazy<double[]> _pixelMeans;
+    private readonly Lazy<double[]> _wordWeights;
 
     /// <summary>Puts a data set together.</summary>
     /// <param name="name">Short name, for example "mnist".</param>
@@ -15,8 +16,10 @@ public sealed class DataSet
     /// <param name="citation">What to cite; empty for generated data.</param>
     /// <param name="licence">Licence of the data; empty for generated data.</param>
     /// <param name="note">What else must be known of the data, as the end of a sentence; empty for nothing.</param>
+    /// <param name="vocabulary">The words of documents, in the order of their counts; null where they are not known or there are none.</param>
     public DataSet(
-        string name, DataSplits splits, Binarization defaultBinarization, IReadOnlyList<LoadedFile> files, string citation = "", string licence = "", string note = "")
+        string name, DataSplits splits, Binarization defaultBinarization, IReadOnlyList<LoadedFile> files, string citation = "", string licence = "", string note = "",
+        IReadOnlyList<string>? vocabulary = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(splits);
@@ -29,7 +32,9 @@ public sealed class DataSet
         Citation = citation;
         Licence = licence;
         Note = note;
+        Vocabulary = vocabulary ?? [];
         _pixelMeans = new Lazy<double[]>(() => defaultBinarization.Means(splits.Train));
+        _wordWeights = new Lazy<double[]>(() => ((CountSet)splits.Train).InverseDocumentFrequencies());
     }
 
     /// <summary>Short name, for example "mnist".</summary>
@@ -68,28 +73,39 @@ public sealed class DataSet
     /// <summary>What else must be known of the data, such as that they are a part of the published ones; empty for nothing.</summary>
     public string Note { get; }
 
+    /// <summary>The words of documents, in the order of their counts; empty where they are not known or there are none.</summary>
+    public IReadOnlyList<string> Vocabulary { get; }
+
+    /// <summary>Whether the datapoints are documents, given by how often they have each word.</summary>
+    public bool HasCounts => Splits.Train is CountSet;
+
     /// <summary>Expected value of each pixel of the training images under <see cref="DefaultBinarization"/>, [PixelCount] in 0..1; computed on first use.</summary>
     /// <exception cref="DataException">The training part is empty.</exception>
     public ReadOnlySpan<double> PixelMeans => _pixelMeans.Value;
 
     /// <summary>Whether every number of a batch is 0 or 1 under <see cref="DefaultBinarization"/>: of others a Bernoulli model has no probabilities.</summary>
-    public bool SuitsBernoulli => DefaultBinarization is not Binarization.None || Parts.All(part => part.IsBinary);
+    public bool SuitsBernoulli => DefaultBinarization is not (Binarization.None or Binarization.Dequantized) || Parts.All(part => part.IsBinary);
 
     /// <summary>Whether every number of a batch is one of the 256 levels k / 255, as a discretised logistic model needs.</summary>
     public bool HasLevels => DefaultBinarization is Binarization.None && Parts.All(part => part is ImageSet);
 
     /// <summary>One line for provenance: name, index ranges of the parts, default binarization, and what else must be known.</summary>
     public string Provenance =>
-        $"{Name}: {string.Join(", ", Splits.Ranges)}; binarization {DefaultBinarization.Description}{(Note.Length == 0 ? "" : $"; {Note}")}";
+        $"{Name}: {string.Join(", ", Splits.Ranges)}; {(HasCounts ? "counts of words" : $"binarization {DefaultBinarization.Description}")}{(Note.Length == 0 ? "" : $"; {Note}")}";
 
     private DataPart[] Parts => [Splits.Train, Splits.Validation, Splits.Test];
 
-    /// <summary>The batches of a part, whatever it holds, under <see cref="DefaultBinarization"/>.</summary>
+    /// <summary>The same data under another binarization by default.</summary>
+    /// <param name="binarization">The binarization.</param>
+    public DataSet With(Binarization binarization) => new(Name, Splits, binarization, Files, Citation, Licence, Note, Vocabulary);
+
+    /// <summary>The batches of a part, whatever it holds; documents with the inverse document frequencies of all training documents.</summary>
     /// <param name="split">Which part.</param>
     /// <param name="device">Where the batches go.</param>
     /// <param name="count">How many of its datapoints at most; null for all. Fewer are drawn at random, the same ones every time, since files may be sorted.</param>
+    /// <param name="binarization">How intensities become zeros and ones; null for <see cref="DefaultBinarization"/>.</param>
     /// <exception cref="DataException">The count is not positive.</exception>
-    public ObservationSource Source(DataSplit split, Device device, int? count = null)
+    public ObservationSource Source(DataSplit split, Device device, int? count = null, Binarization? binarization = null)
     {
         DataPart part = Splits[split];
         if (count < 1)
@@ -101,7 +117,9 @@ public sealed class DataSet
             part = part.Choose(order.AsSpan(0, count.Value));
         }
 
-        return new ImageSource(device, part, DefaultBinarization);
+        return part is CountSet documents
+            ? new CountSource(device, documents, _wordWeights.Value)
+            : new ImageSource(device, part, binarization ?? DefaultBinarization);
     }
 
     private ImageSet Images(DataSplit split) => Splits[split] as ImageSet

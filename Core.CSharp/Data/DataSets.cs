@@ -2,7 +2,7 @@ using GapLab.Data.Arrays;
 
 namespace GapLab.Data;
 
-/// <summary>Every data set a script can name: the catalogued ones, the generated "glyphs" and "shapes", and files of the user's own.</summary>
+/// <summary>Every data set a script can name: the catalogued ones, the generated "glyphs", "shapes" and "documents", and files of the user's own.</summary>
 public static class DataSets
 {
     /// <summary>Name of the generated grey images, see <see cref="Synthetic"/>.</summary>
@@ -11,10 +11,13 @@ public static class DataSets
     /// <summary>Name of the generated colour images, see <see cref="SyntheticShapes"/>.</summary>
     public const string Shapes = "shapes";
 
+    /// <summary>Name of the generated bags of words, see <see cref="SyntheticDocuments"/>.</summary>
+    public const string Documents = "documents";
+
     private const int DefaultValidationCount = 1_000;
 
     /// <summary>The generated data sets.</summary>
-    public static IReadOnlyList<string> Generated { get; } = [Glyphs, Shapes];
+    public static IReadOnlyList<string> Generated { get; } = [Glyphs, Shapes, Documents];
 
     /// <summary>All names, the generated data sets first.</summary>
     public static IReadOnlyList<string> Names => [.. Generated, .. Catalog.Default.Names];
@@ -42,6 +45,11 @@ public static class DataSets
         if (name == Shapes)
         {
             return SyntheticShapes.Load(options.SyntheticSeed, options.SyntheticTrainCount, validationCount, options.SyntheticTestCount);
+        }
+
+        if (name == Documents)
+        {
+            return SyntheticDocuments.Load(options.SyntheticSeed, options.SyntheticTrainCount, validationCount, options.SyntheticTestCount);
         }
 
         if (ArrayFile.IsPath(name))

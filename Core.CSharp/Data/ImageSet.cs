@@ -102,6 +102,8 @@ public sealed class ImageSet : DataPart
 
     internal override DataPart Choose(ReadOnlySpan<int> indices, string? name = null) => Select(indices, name ?? Name);
 
+    internal override DataPart Range(int first, int count, string name) => Slice(first, count, name);
+
     private ImageSet Select(ReadOnlySpan<int> indices, string name)
     {
         byte[] pixels = Allocate<byte>(Name, (long)indices.Length * PixelCount);

@@ -81,6 +81,19 @@ public readonly partial struct Tensor
     /// <summary>1 where x &lt; 0, else 0; its derivative is 0.</summary>
     public Tensor IsNegative() => UnaryOperation.Instance.Apply(UnaryFunction.IsNegative, this);
 
+    /// <summary>The nearest number that is finite in single precision: x itself unless it is infinite.</summary>
+    public Tensor Finite() => UnaryOperation.Instance.Apply(UnaryFunction.Finite, this);
+
+    /// <summary>The nearest number from lower to upper; x itself, to the bit, where it lies between. The derivative is 0 outside.</summary>
+    /// <param name="lower">The smallest result.</param>
+    /// <param name="upper">The largest result.</param>
+    public Tensor Clamp(double lower, double upper)
+    {
+        Tensor above = (upper - this).IsNegative(), below = (this - lower).IsNegative();
+        // Infinity times 0 would be no number.
+        return Finite() * (1 - above - below) + (upper * above + lower * below);
+    }
+
     /// <summary>An activation function.</summary>
     /// <param name="activation">Which.</param>
     public Tensor Activate(Activation activation) => activation switch

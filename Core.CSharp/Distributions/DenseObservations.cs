@@ -19,13 +19,19 @@ public sealed class DenseObservations : Observations
     }
 
     /// <summary>The data, [B, D].</summary>
-    public Tensor Values { get; }
+    public override Tensor Values { get; }
 
     /// <inheritdoc/>
     public override Device Device => Values.Device;
 
     /// <inheritdoc/>
     public override Observations Select(ReadOnlySpan<int> rows) => new DenseObservations(Values.GatherRows(rows), IndicesOf(rows));
+
+    /// <inheritdoc/>
+    public override Observations WithValues(Tensor values) => new DenseObservations(values, Indices);
+
+    /// <inheritdoc/>
+    public override Observations ToOwned() => new DenseObservations(Values.ToOwned(), Indices.ToArray());
 
     private static int RowsOf(Tensor values) => values.Shape.Rank == 2
         ? values.Shape[0]

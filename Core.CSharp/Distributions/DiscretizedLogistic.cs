@@ -45,11 +45,6 @@ public sealed class DiscretizedLogistic : OutputDistribution
         return repeated.Reshape(shape.Rank == 0 ? new Shape(dimensions) : shape.With(-1, dimensions));
     }
 
-    /// <summary>The bits that a log-probability in nats amounts to for each dimension: -log p / (D log 2). 8 are those of uniform pixels.</summary>
-    /// <param name="logProbability">log p in nats.</param>
-    /// <param name="dimensions">D, pixels times channels.</param>
-    public static double BitsPerDimension(double logProbability, int dimensions) => -logProbability / (dimensions * Math.Log(2));
-
     /// <summary>
     /// E[x | z] = (1/255) Σ_{k=1}^{255} P(level ≥ k), in [0, 1]: not the location where the outermost bins matter. Its derivatives on the tape are the location's, which is what
     /// <see cref="Error"/> refers to. 255 passes over the pixels.
@@ -67,6 +62,9 @@ public sealed class DiscretizedLogistic : OutputDistribution
         }
         return scope.Keep(sum / (Levels - 1) - _location);
     }
+
+    /// <inheritdoc/>
+    public override bool DependsOnMeanOnly => false;
 
     /// <inheritdoc/>
     public override Tensor LogProb(Observations x)

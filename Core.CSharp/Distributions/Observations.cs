@@ -16,9 +16,28 @@ public abstract class Observations(ReadOnlyMemory<int> indices)
     /// <summary>The device that holds the data.</summary>
     public abstract Device Device { get; }
 
+    /// <summary>The datapoints as vectors of numbers [B, D], which output distributions give probabilities.</summary>
+    /// <exception cref="ShapeException">The data are of another kind.</exception>
+    public virtual Tensor Values => throw new ShapeException($"Vectors of numbers are needed here, and {GetType().Name} are not.");
+
+    /// <summary>What inference networks read, [B, F]: the values themselves unless another form of the same data suits them better.</summary>
+    /// <exception cref="ShapeException">The data have no such form.</exception>
+    public virtual Tensor Features => Values;
+
+    /// <summary>Of how many words each datapoint consists, [B]; empty where datapoints do not consist of words.</summary>
+    public virtual double[] Lengths => [];
+
+    /// <summary>Other data of the same kind under the same indices, such as data that a model makes.</summary>
+    /// <param name="values">[B, D].</param>
+    /// <exception cref="ShapeException">Another shape, or data of this kind are no vectors of numbers.</exception>
+    public virtual Observations WithValues(Tensor values) => throw new ShapeException($"{GetType().Name} cannot be made of vectors of numbers.");
+
     /// <summary>Some rows, in the given order, as a batch in the current memory scope.</summary>
     /// <param name="rows">Positions in this batch.</param>
     public abstract Observations Select(ReadOnlySpan<int> rows);
+
+    /// <summary>A copy that belongs to the garbage collector, whatever scope is open.</summary>
+    public abstract Observations ToOwned();
 
     /// <summary>The indices of some rows.</summary>
     protected int[] IndicesOf(ReadOnlySpan<int> rows)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using GapLab.Data;
 using GapLab.Data.Arrays;
@@ -19,15 +20,18 @@ public sealed record DataSpec
     // Of what the file held when it was named: what is computed from it must not get the key of what it holds later.
     private readonly string? _fileHash;
 
-    /// <summary>A data set's name, see <see cref="DataSets.Names"/>, or the path of a .npy, .npz or .csv file, which enters keys by the hash of its bytes.</summary>
-    /// <exception cref="DataException">The name is the path of a file that cannot be read.</exception>
+    /// <summary>
+    /// A data set's name, see <see cref="DataSets.Names"/>, or the path of a .npy, .npz or .csv file. Files of the user's own, also those of a data set that is not published, enter
+    /// keys by the hash of their bytes.
+    /// </summary>
+    /// <exception cref="DataException">Files of the user's own are missing or cannot be read.</exception>
     public required string Name
     {
         get;
         init
         {
             field = value;
-            _fileHash = ArrayFile.IsPath(value) ? HashOf(value) : null;
+            _fileHash = HashOf(OwnFiles(value));
         }
     }
 
@@ -40,19 +44,34 @@ public sealed record DataSpec
     /// </summary>
     public int? TrainCount { get; init; }
 
+    /// <summary>
+    /// Whether the grey levels of training images are sampled as zeros and ones anew in every epoch, as probabilities (Burda et al. 2016), where the data set samples them once;
+    /// validation and test images keep their bits. Data that are binary already, or never binarized, stay as they are.
+    /// </summary>
+    public bool ResamplesTraining { get; init; }
+
+    /// <summary>
+    /// Whether uniform noise turns pixels of 256 levels into real numbers from 0 to 1 (<see cref="Binarization.Dequantized"/>), for models whose outputs are Gaussian with
+    /// <see cref="Models.GaussianOptions.Levels"/> = 256. Other data are refused when they are loaded.
+    /// </summary>
+    public bool Dequantizes { get; init; }
+
     /// <summary>The description that keys contain.</summary>
     public JsonObject ToJson() => new Component("data", Revision, new
     {
-        name = _fileHash is null ? Name : null,
+        name = ArrayFile.IsPath(Name) ? null : Name,
         sha256 = _fileHash,
         generator = Name switch
         {
             DataSets.Glyphs => new Component("synthetic", Synthetic.Revision).ToJson(),
             DataSets.Shapes => new Component("synthetic-shapes", SyntheticShapes.Revision).ToJson(),
+            DataSets.Documents => new Component("synthetic-documents", SyntheticDocuments.Revision).ToJson(),
             _ => null,
         },
         ValidationCount,
         TrainCount,
+        resamplesTraining = ResamplesTraining ? true : (bool?)null,
+        dequantizes = Dequantizes ? true : (bool?)null,
     }).ToJson();
 
     /// <summary>Loads the data.</summary>
@@ -63,14 +82,35 @@ public sealed record DataSpec
     {
         var options = new DataOptions { Folder = folder, ValidationCount = ValidationCount };
         DataSet set = DataSets.Load(Name, TrainCount is { } count ? options with { SyntheticTrainCount = count } : options);
-        if (_fileHash is not null && HashOf(Name) != _fileHash)
-            throw new DataException($"The data file '{Name}' has changed since this experiment was described; start again, so that results are kept under the data that they belong to.");
+        if (HashOf(OwnFiles(Name, folder)) != _fileHash)
+            throw new DataException($"What '{Name}' names has changed since this experiment was described; start again, so that results are kept under the data that they belong to.");
+        if (Dequantizes && !set.HasLevels)
+            throw new DataException($"'{Name}' has no pixels of 256 levels, between which noise could be added; use a data set of colour images.");
+        if (Dequantizes)
+            set = set.With(new Binarization.Dequantized(0));
         return new LoadedData(
             set,
-            set.Source(DataSplit.Train, device, TrainCount),
+            set.Source(DataSplit.Train, device, TrainCount, ResamplesTraining && set.DefaultBinarization is Binarization.SampledOnce once ? new Binarization.Resampled(once.Seed) : null),
             set.Splits[DataSplit.Validation].Count == 0 ? null : set.Source(DataSplit.Validation, device),
             set.Source(DataSplit.Test, device));
     }
+
+    /// <summary>The files of which nobody but their user knows what they hold.</summary>
+    private static IReadOnlyList<string> OwnFiles(string name, string? folder = null)
+    {
+        if (ArrayFile.IsPath(name))
+            return [name];
+        CatalogEntry? entry = Catalog.Default.Entries.FirstOrDefault(entry => entry.Name == name);
+        CatalogFile[] unpublished = [.. entry?.Files.Where(file => !file.HasChecksum && file.Role is CatalogRole.Training or CatalogRole.Test) ?? []];
+        return unpublished.Length == 0 ? [] : [.. unpublished.Select(file => Catalog.Default.Locate(entry!, file, DataFolders.Default(folder))).Distinct()];
+    }
+
+    private static string? HashOf(IReadOnlyList<string> paths) => paths.Count switch
+    {
+        0 => null,
+        1 => HashOf(paths[0]),
+        _ => Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Concat(paths.Select(HashOf))))),
+    };
 
     private static string HashOf(string path)
     {

@@ -7,7 +7,8 @@ using GapLab.Tensors;
 
 namespace GapLab.Experiments;
 
-/// <summary>L[q] and its importance-weighted bound at the λ that the model's own inference finds: columns "elbo", "iwae" and "effectiveSamples".</summary>
+/// <summary>L[q] and its importance-weighted bound at the λ that the model's own inference finds: columns "elbo", "iwae" and "effectiveSamples", and of documents "words",
+/// how many they have: with "iwae" it makes a <see cref="Perplexity"/>.</summary>
 /// <param name="samples">k, for both.</param>
 public sealed class InferredBounds(int samples = 5000) : Measure(new Component("inferred-bounds", revision: 1, new { samples }))
 {
@@ -26,7 +27,8 @@ public sealed class InferredBounds(int samples = 5000) : Measure(new Component("
         LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, new RandomStream(seed, RandomPurpose.Evaluation), 0).Final;
         ImportanceEstimate estimate = new ImportanceSampler(samples).Estimate(
             vae.Model, vae.Family, x, lambda, new RandomStream(seed, RandomPurpose.Importance).Fork(1), progress, cancellation);
-        return new MeasureResult(Columns(estimate));
+        double[] lengths = x.Lengths;
+        return new MeasureResult([.. Columns(estimate), .. lengths.Length > 0 ? [new MeasuredColumn("words", lengths)] : Array.Empty<MeasuredColumn>()]);
     }
 
     /// <summary>The columns of importance-weighted estimates.</summary>

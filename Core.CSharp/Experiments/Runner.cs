@@ -18,6 +18,8 @@ namespace GapLab.Experiments;
 /// <param name="observer">Who is told.</param>
 public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserver observer)
 {
+    private const int PieceSize = 1000;
+
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
 
     private readonly Dictionary<DataSpec, LoadedData> _data = [];
@@ -279,8 +281,12 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         int[] ids = new int[order.Length];
         List<BlockResult> blocks = store.FindBlocks(spec);
         int stored = blocks.Count, done = stored == 0 ? 0 : blocks[^1].End;
-        using (MemoryScope.Enter(record: false))
-            source.Batch(order).Indices.CopyTo(ids);
+        // In pieces: all datapoints at once may be far larger than any block.
+        for (int first = 0; first < order.Length; first += PieceSize)
+        {
+            using var piece = MemoryScope.Enter(record: false);
+            source.Batch(order.AsSpan(first, Math.Min(PieceSize, order.Length - first))).Indices.CopyTo(ids.AsMemory(first));
+        }
         int size = spec.Measure.IsOfWholeSet ? order.Length : 8 * WorkerPool.AvailableThreads;
 
         void Flush()

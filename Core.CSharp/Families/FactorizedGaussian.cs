@@ -1,44 +1,50 @@
 using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Models;
-using GapLab.Networks;
 using GapLab.Specification;
 using GapLab.Tensors;
 
 namespace GapLab.Families;
 
 /// <summary>
-/// FFG, the fully factorised Gaussian: q(z | x) = N(μ, diag σ²) with λ = [μ, log σ²], z = μ + σ ε. It has no shared parameters.
+/// FFG, the fully factorised Gaussian: q(z | x) = N(μ, diag σ²) with λ = [μ, log σ²], z = μ + σ ε. For a hierarchy it is independent over levels as well: q(z | x) = Π_l N(z_l; μ_l, diag σ_l²).
+/// It has no shared parameters.
 /// </summary>
 /// <param name="device">Where.</param>
-/// <param name="latentSize">The size n of z.</param>
-public sealed class FactorizedGaussian(Device device, int latentSize) : VariationalFamily(new ParameterSet(device))
+/// <param name="latentSize">The size n_1 of the level nearest to the data.</param>
+/// <param name="above">For a hierarchy, the sizes of the levels above it, upwards.</param>
+public sealed class FactorizedGaussian(Device device, int latentSize, params int[] above) : LevelGaussians(device, [latentSize, .. above])
 {
-    /// <summary>The choice of this family, for the specification of an experiment.</summary>
-    /// <exception cref="ShapeException">When it is built for a model with more than one latent level.</exception>
+    /// <summary>The choice of this family, for the specification of an experiment; it takes the model's levels.</summary>
     public static Component<FamilyContext, VariationalFamily> Choice() => new(
-        "ffg", revision: 1, null, context => new FactorizedGaussian(context.Model.Device, context.SingleLatentSize("FFG")));
+        "ffg", revision: 1, null, context => new FactorizedGaussian(context.Model.Device, context.Model.LatentSizes[0], [.. context.Model.LatentSizes.Skip(1)]));
 
     /// <inheritdoc/>
     public override string Name => "FFG";
 
-    /// <inheritdoc/>
-    public override IReadOnlyList<LocalBlock> LocalBlocks { get; } = [new("mean", latentSize), new("logVariance", latentSize)];
-
-    /// <inheritdoc/>
-    public override PosteriorSample Sample(LocalParameters lambda, GenerativeModel model, Noise noise)
+    /// <summary>
+    /// For a hierarchy: N(0, I) at the top and, below, the mean and the log-variance of the prior given the levels above, averaged over samples of those (Marino et al. 2018).
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="noise">The noise of the samples.</param>
+    public override LocalParameters PriorLocalParameters(GenerativeModel model, Noise noise)
     {
-        DiagonalGaussian q = Gaussian(lambda);
-        Tensor epsilon = noise.Normal(latentSize);
-        return new PosteriorSample(new Latents(q.Sample(epsilon)), q.LogProbOfSample(epsilon), [q]);
+        LocalParameters start = InitialLocalParameters(noise.Datapoints.Length);
+        if (Levels == 1)
+            return start;
+        Tensor[] blocks = [.. start.Blocks];
+        Latents z = model.SamplePrior(noise);
+        IReadOnlyList<LatentDistribution> priors = model.Priors(z);
+        for (int level = 0; level < Levels - 1; level++)
+        {
+            // Other priors have no such parameters; there q starts at N(0, I).
+            if (priors[level] is not DiagonalGaussian prior)
+                continue;
+            blocks[2 * level] = prior.Mean.BroadcastTo(z[level].Shape).Mean(1);
+            blocks[2 * level + 1] = prior.LogVariance.BroadcastTo(z[level].Shape).Mean(1);
+        }
+        return new LocalParameters(blocks);
     }
 
-    /// <inheritdoc/>
-    public override Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => Gaussian(lambda).LogProb(z[0]);
-
-    /// <inheritdoc/>
-    public override LocalParameters InitialLocalParameters(int count) => ZeroParameters(count);
-
-    private DiagonalGaussian Gaussian(LocalParameters lambda) =>
-        new(lambda[0].Reshape(lambda.Count, 1, latentSize), lambda[1].Reshape(lambda.Count, 1, latentSize));
+    private protected override DiagonalGaussian Conditional(LocalParameters lambda, int level, GenerativeModel model, IReadOnlyList<Tensor> above) => Own(lambda, level);
 }

@@ -44,6 +44,14 @@ public abstract class VariationalFamily(ParameterSet shared)
     /// <param name="count">The number of datapoints.</param>
     public abstract LocalParameters InitialLocalParameters(int count);
 
+    /// <summary>
+    /// The λ at which iterative inference starts: q as close to the model's prior as the family can be. By default, and for models of one level, that of
+    /// <see cref="InitialLocalParameters"/>.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="noise">The noise of samples of the prior; one λ is made for each of its datapoints.</param>
+    public virtual LocalParameters PriorLocalParameters(GenerativeModel model, Noise noise) => InitialLocalParameters(noise.Datapoints.Length);
+
     /// <summary>λ of zeros: where its blocks are means and log-scales, a standard normal.</summary>
     /// <param name="count">The number of datapoints.</param>
     protected LocalParameters ZeroParameters(int count) =>

@@ -14,7 +14,7 @@ namespace GapLab.Inference;
 /// </summary>
 public sealed class Amortized : InferenceMethod
 {
-    private readonly Mlp _hidden;
+    private readonly HiddenLayers _hidden;
     private readonly Linear[] _heads;
     private readonly string _name;
 
@@ -25,22 +25,25 @@ public sealed class Amortized : InferenceMethod
     /// <param name="hidden">The sizes of the hidden layers; none for a linear encoder.</param>
     /// <param name="activation">The hidden layers' activation.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public Amortized(VariationalFamily family, Device device, int dataSize, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
+    /// <param name="highway">Whether hidden layers carry part of their input on, see <see cref="HighwayMlp"/>.</param>
+    public Amortized(
+        VariationalFamily family, Device device, int dataSize, IReadOnlyList<int> hidden, Activation activation, RandomStream stream, bool highway = false)
         : base(new ParameterSet(device))
     {
-        _hidden = new Mlp(Parameters, "encoder", dataSize, hidden, activation, stream);
+        _hidden = new HiddenLayers(Parameters, "encoder", dataSize, hidden, activation, highway, batchNormalization: false, stream);
         _heads = new Linear[family.LocalBlocks.Count];
         for (int i = 0; i < _heads.Length; i++)
             _heads[i] = new Linear(Parameters, $"encoder.{family.LocalBlocks[i].Name}", _hidden.Outputs, family.LocalBlocks[i].Size, Activation.Identity, stream);
-        _name = $"{string.Join('-', [dataSize, .. hidden])}-{string.Join('+', family.LocalBlocks.Select(block => block.Size))} {activation}";
+        _name = $"{string.Join('-', [dataSize, .. hidden])}-{string.Join('+', family.LocalBlocks.Select(block => block.Size))} {activation}{(highway ? " highway" : "")}";
     }
 
     /// <summary>The choice of such an encoder, for the specification of an experiment.</summary>
     /// <param name="hidden">The sizes of the hidden layers; none for a linear encoder.</param>
     /// <param name="activation">The hidden layers' activation.</param>
-    public static Component<InferenceContext, InferenceMethod> Choice(IReadOnlyList<int> hidden, Activation activation) => new(
-        "amortized", revision: 1, new { hidden, activation },
-        context => new Amortized(context.Family, context.Model.Device, context.DataSize, hidden, activation, context.Stream));
+    /// <param name="highway">Whether hidden layers carry part of their input on.</param>
+    public static Component<InferenceContext, InferenceMethod> Choice(IReadOnlyList<int> hidden, Activation activation, bool highway = false) => new(
+        "amortized", revision: 1, new { hidden, activation, highway = highway ? true : (bool?)null },
+        context => new Amortized(context.Family, context.Model.Device, context.DataSize, hidden, activation, context.Stream, highway));
 
     /// <inheritdoc/>
     public override string Name => _name;
@@ -54,9 +57,7 @@ public sealed class Amortized : InferenceMethod
     /// <exception cref="ShapeException">The data are not vectors of the encoder's size.</exception>
     public LocalParameters Encode(Observations x)
     {
-        if (x is not DenseObservations dense)
-            throw new ShapeException($"The encoder reads vectors of numbers, not {x.GetType().Name}.");
-        Tensor features = _hidden.Forward(Parameters, dense.Values);
+        Tensor features = _hidden.Forward(Parameters, x.Features, IsTraining);
         return new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, features))]);
     }
 }

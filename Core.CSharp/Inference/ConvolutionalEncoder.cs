@@ -64,11 +64,9 @@ public sealed class ConvolutionalEncoder : InferenceMethod
     /// <inheritdoc/>
     public override InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step)
     {
-        if (x is not DenseObservations dense)
-            throw new ShapeException($"The encoder reads images, not {x.GetType().Name}.");
-        if (dense.Values.Shape[1] != _side * _side * _imageChannels)
-            throw new ShapeException($"The encoder reads images of {_side}x{_side} pixels with {_imageChannels} numbers each, not datapoints of {dense.Values.Shape[1]} numbers.");
-        Tensor features = dense.Values.Reshape(x.Count, _side, _side, _imageChannels);
+        if (x.Features.Shape[1] != _side * _side * _imageChannels)
+            throw new ShapeException($"The encoder reads images of {_side}x{_side} pixels with {_imageChannels} numbers each, not datapoints of {x.Features.Shape[1]} numbers.");
+        Tensor features = x.Features.Reshape(x.Count, _side, _side, _imageChannels);
         for (int i = 0; i < _down.Length; i++)
             features = _norms[i].Forward(Parameters, _down[i].Forward(Parameters, features), IsTraining).Elu();
         features = features.Reshape(x.Count, features.Count / x.Count);

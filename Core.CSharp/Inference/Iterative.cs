@@ -10,7 +10,7 @@ using GapLab.Tensors;
 namespace GapLab.Inference;
 
 /// <summary>
-/// Iterative inference (Marino, Yue and Mandt 2018): from λ₀, the family's start, a network improves λ step by step,
+/// Iterative inference (Marino, Yue and Mandt 2018): from λ₀, where q is as close to the prior as the family can be, a network improves λ step by step,
 /// <code>
 /// λ_{t+1} = f(x, ∂L/∂λ_t, errors_t, λ_t; φ),  L the ELBO of one datapoint with fresh samples
 /// </code>
@@ -18,18 +18,17 @@ namespace GapLab.Inference;
 /// through it to earlier iterations, but through the state of a recurrent network. The gradients are those of each datapoint's own ELBO, so that an update does not depend on
 /// the batch; the papers' code uses those of the negative average over the batch.
 /// </summary>
-public sealed class Iterative : InferenceMethod
+/// <remarks>
+/// For a hierarchy the network is flat, or made of one network for each level that run bottom-up (<see cref="IterativeOptions.Levels"/>). With batch normalisation an update does depend on the
+/// batch in training, as it must.
+/// </remarks>
+public sealed class Iterative : InferenceMethod, IIterated
 {
-    /// <summary>Log-variances stay within ±15: a wrong update must not make the next ELBO infinite.</summary>
-    private const double LargestLogVariance = 15;
+    /// <summary>The key of the noise of λ₀; iteration t has the key t.</summary>
+    private const ulong StartNoise = ulong.MaxValue;
 
-    private readonly IterativeOptions _options;
-    private readonly Mlp? _hidden;
-    private readonly HighwayMlp? _highway;
-    private readonly LstmCell? _cell;
-    private readonly Linear[] _values;
-    private readonly Linear[] _gates;
-    private readonly bool[] _bounded;
+    private readonly IterativeNetwork _network;
+    private IterativeOptions _options;
 
     /// <summary>A network with freshly initialised weights.</summary>
     /// <param name="model">The model whose latent variables and data it sees errors of.</param>
@@ -37,41 +36,32 @@ public sealed class Iterative : InferenceMethod
     /// <param name="dataSize">The size D of x.</param>
     /// <param name="options">The settings.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    /// <exception cref="GapLabException">The network would see nothing, or a number is out of its range.</exception>
+    /// <exception cref="ShapeException">Layers for another number of levels than the family has, or deterministic units at the top.</exception>
+    /// <exception cref="GapLabException">The network would see nothing, a level of the family has no means, or a number is out of its range.</exception>
     public Iterative(GenerativeModel model, VariationalFamily family, int dataSize, IterativeOptions options, RandomStream stream)
         : base(new ParameterSet(model.Device))
     {
         _options = options;
-        int lambda = family.LocalBlocks.Sum(block => block.Size), latent = model.LatentSizes.Sum();
-        int width = (options.Data ? dataSize : 0)
-            + (options.BottomUpErrors == ErrorEncoding.None ? 0 : dataSize)
-            + (options.TopDownErrors == ErrorEncoding.None ? 0 : latent)
-            + (options.Estimates ? lambda : 0)
-            + options.Gradients switch { GradientEncoding.None => 0, GradientEncoding.LogSign => 2 * lambda, _ => lambda };
-        if (width == 0)
-            throw new GapLabException("Iterative inference: the network would see nothing; let it see the data, gradients, errors or the present λ.");
         if (options.Iterations < 0 || options.Samples < 1 || !(options.LogOffset > 0))
             throw new GapLabException(
                 $"Iterative inference needs 0 iterations or more, at least 1 sample and a positive offset in the logarithm, not {options.Iterations}, {options.Samples} and {options.LogOffset}.");
-        if (options.Highway)
-            _highway = new HighwayMlp(Parameters, "iterative", width, options.Hidden, Activation.Elu, stream);
-        else
-            _hidden = new Mlp(Parameters, "iterative", width, options.Hidden, Activation.Elu, stream);
-        int features = _highway?.Outputs ?? _hidden!.Outputs;
-        _cell = options.Recurrent ? new LstmCell(Parameters, "iterative.cell", features, features, stream) : null;
-        Linear[] Heads(string kind) =>
-            [.. family.LocalBlocks.Select(block => new Linear(Parameters, $"iterative.{block.Name}{kind}", features, block.Size, Activation.Identity, stream))];
-        _values = Heads("");
-        _gates = options.Update == IterativeUpdate.Gated ? Heads(".gate") : [];
-        _bounded = [.. family.LocalBlocks.Select(block => block.IsLogVariance)];
-        Name = $"iterative {string.Join('-', [width, .. options.Hidden])}{(options.Recurrent ? "-LSTM" : "")}, {options.Update.ToString().ToLowerInvariant()}, {options.Iterations} iterations";
+        _network = new IterativeNetwork(Parameters, model, family, dataSize, options, stream);
+        string layers = options.Levels is null
+            ? string.Join('-', [_network.Inputs, .. options.Hidden])
+            : $"level by level {string.Join(" / ", options.Levels.Select(level => string.Join('-', [.. level.Hidden]) + (level.Deterministic > 0 ? $"+{level.Deterministic}" : "")))}";
+        Name = $"iterative {layers} of {string.Join(", ", Seen(options))}{(options.Recurrent ? "-LSTM" : "")}, {options.Update.ToString().ToLowerInvariant()}, trained with {options.Iterations} iteration{(options.Iterations == 1 ? "" : "s")}";
     }
 
-    private Iterative(Iterative other, int iterations) : base(other.Parameters)
+    private static IEnumerable<string> Seen(IterativeOptions options)
     {
-        (_hidden, _highway, _cell, _values, _gates, _bounded) = (other._hidden, other._highway, other._cell, other._values, other._gates, other._bounded);
-        _options = other._options with { Iterations = iterations };
-        Name = other.Name;
+        if (options.Data)
+            yield return "x";
+        if (options.BottomUpErrors != ErrorEncoding.None || options.TopDownErrors != ErrorEncoding.None)
+            yield return options.BottomUpErrors == ErrorEncoding.Weighted || options.TopDownErrors == ErrorEncoding.Weighted ? "weighted ε" : "ε";
+        if (options.Gradients != GradientEncoding.None)
+            yield return options.Gradients switch { GradientEncoding.LogSign => "log and sign of ∇L", GradientEncoding.Raw => "∇L", _ => "the direction of ∇L" };
+        if (options.Estimates)
+            yield return "λ";
     }
 
     /// <summary>The choice of iterative inference, for the specification of an experiment.</summary>
@@ -85,13 +75,22 @@ public sealed class Iterative : InferenceMethod
     /// <summary>The settings.</summary>
     public IterativeOptions Options => _options;
 
-    /// <summary>The same network, applied another number of times.</summary>
-    /// <param name="iterations">K, 0 or more.</param>
-    public Iterative WithIterations(int iterations) => new(this, iterations);
+    /// <inheritdoc/>
+    public int Iterations => _options.Iterations;
+
+    /// <inheritdoc/>
+    public InferenceMethod WithIterations(int iterations)
+    {
+        if (iterations < 0)
+            throw new GapLabException($"Iterative inference cannot make {iterations} iterations; ask for 0 or more.");
+        var copy = (Iterative)MemberwiseClone();
+        copy._options = _options with { Iterations = iterations };
+        return copy;
+    }
 
     /// <inheritdoc/>
     public override InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step) =>
-        Infer(model, family, x, stream, step, family.InitialLocalParameters(x.Count));
+        Infer(model, family, x, stream, step, Start(model, family, x, stream, step));
 
     /// <summary>The trace from a given λ₀, such as the estimate for a similar datapoint or for the frame before.</summary>
     /// <param name="model">p(x, z).</param>
@@ -107,19 +106,30 @@ public sealed class Iterative : InferenceMethod
         IterativeState state = InitialState(x);
         for (int t = 0; t < _options.Iterations; t++)
         {
-            (Tensor encoding, LocalParameters before) = Look(Objective(model, family, x, stream, step, t), model, x, points[t]);
-            (points[t + 1], state) = Update(encoding, before, state);
+            (IterativeView view, LocalParameters before) = Look(Objective(model, family, x, stream, step, t), family, x, points[t], t + 1);
+            (points[t + 1], state) = Update(view, before, state);
         }
         return new InferenceTrace(points);
     }
 
-    /// <summary>What the network sees at λ, and λ, both as constants in the scope of the caller.</summary>
-    internal (Tensor Encoding, LocalParameters Lambda) Look(ElboObjective objective, GenerativeModel model, Observations x, LocalParameters lambda)
+    /// <summary>λ₀, a constant in the scope of the caller.</summary>
+    internal LocalParameters Start(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step)
+    {
+        using MemoryScope scope = MemoryScope.Enter(record: false);
+        return new([.. family.PriorLocalParameters(model, new Noise(x, stream.Fork(StartNoise), _options.Samples, step)).Blocks.Select(scope.Keep)]);
+    }
+
+    /// <summary>What the network sees at λ before an iteration, counted from 1, and λ, both as constants in the scope of the caller.</summary>
+    internal (IterativeView View, LocalParameters Lambda) Look(ElboObjective objective, VariationalFamily family, Observations x, LocalParameters lambda, int iteration)
     {
         using MemoryScope scope = MemoryScope.Enter();
         LocalParameters given = Detached(scope, lambda);
-        Tensor encoding = Encode(x, given, Observe(objective, model, x, given));
-        return (scope.Keep(encoding), new LocalParameters([.. given.Blocks.Select(scope.Keep)]));
+        ElboEvaluation evaluation = objective.Evaluate(given);
+        var gradients = new Tensor[_options.Gradients == GradientEncoding.None ? 0 : given.Blocks.Count];
+        if (gradients.Length > 0)
+            Gradient.Of(evaluation.Value, [.. given.Blocks], gradients);
+        IterativeView view = ViewOf(evaluation, family, x, given, gradients, iteration);
+        return (view.Map(scope.Keep), new LocalParameters([.. given.Blocks.Select(scope.Keep)]));
     }
 
     /// <summary>The ELBO after t updates, with the samples that belong to it.</summary>
@@ -127,86 +137,73 @@ public sealed class Iterative : InferenceMethod
         new(model, family, x, new Noise(x, stream.Fork((ulong)t), _options.Samples, step), weights ?? ObjectiveWeights.Elbo, KlForm.Analytic);
 
     /// <summary>The network's state before the first iteration.</summary>
-    internal IterativeState InitialState(Observations x) => _cell is null ? default : new IterativeState(_cell.InitialState(x.Device, x.Count));
-
-    /// <summary>What an evaluation of the objective tells the network: value, gradients with respect to λ, errors.</summary>
-    internal IterativeFeedback Observe(ElboObjective objective, GenerativeModel model, Observations x, LocalParameters lambda)
-    {
-        (Tensor value, PosteriorSample sample, OutputDistribution output) = objective.Evaluate(lambda);
-        var gradients = new Tensor[_options.Gradients == GradientEncoding.None ? 0 : lambda.Blocks.Count];
-        if (gradients.Length > 0)
-            Gradient.Of(value, [.. lambda.Blocks], gradients);
-        return Feedback(value, sample, output, model, x, gradients);
-    }
-
-    /// <summary>The same from an objective that has been evaluated and differentiated already.</summary>
-    internal IterativeFeedback Feedback(Tensor value, PosteriorSample sample, OutputDistribution output, GenerativeModel model, Observations x, Tensor[] gradients) =>
-        new(value, gradients, BottomUp(output, x), TopDown(sample.Latents, model));
-
-    /// <summary>What the network sees, [B, width].</summary>
-    internal Tensor Encode(Observations x, LocalParameters lambda, IterativeFeedback feedback)
-    {
-        var parts = new List<Tensor>();
-        if (_options.Data)
-            parts.Add(ValuesOf(x) - 0.5);
-        if (feedback.BottomUp.IsDefined)
-            parts.Add(feedback.BottomUp);
-        if (feedback.TopDown.IsDefined)
-            parts.Add(feedback.TopDown);
-        if (_options.Estimates)
-            parts.AddRange(lambda.Blocks);
-        parts.AddRange(feedback.Gradients.Select(Encode));
-        return Tensor.Concatenate([.. parts]);
-    }
+    internal IterativeState InitialState(Observations x) => _network.InitialState(x.Device, x.Count);
 
     /// <summary>λ_{t+1}, and the state that a recurrent network hands on.</summary>
-    internal (LocalParameters Lambda, IterativeState State) Update(Tensor encoding, LocalParameters lambda, IterativeState state)
+    internal (LocalParameters Lambda, IterativeState State) Update(IterativeView view, LocalParameters lambda, IterativeState state) =>
+        _network.Update(Parameters, view, lambda, state, IsTraining);
+
+    /// <summary>What the network sees of an evaluation of the objective.</summary>
+    /// <param name="evaluation">The evaluation.</param>
+    /// <param name="family">The family whose λ it is.</param>
+    /// <param name="x">The batch.</param>
+    /// <param name="lambda">Where it was made.</param>
+    /// <param name="gradients">∂L/∂λ, one tensor for each block; not used where the network does not see them.</param>
+    /// <param name="iteration">The iteration that it is for, from 1.</param>
+    /// <exception cref="GapLabException">A gradient that the network would see is not finite: names the block of λ and the iteration.</exception>
+    internal IterativeView ViewOf(ElboEvaluation evaluation, VariationalFamily family, Observations x, LocalParameters lambda, Tensor[] gradients, int iteration)
     {
-        Tensor features = _highway?.Forward(Parameters, encoding) ?? _hidden!.Forward(Parameters, encoding);
-        if (_cell is not null)
+        if (_options.Gradients != GradientEncoding.None)
+            GradientCheck.RequireFinite("Iterative inference", family, gradients, iteration, "train with a smaller learning rate, or look for numbers in the data that the model cannot explain");
+        bool errorsGoUp = _network.Stages > 1 && _options.BottomUpErrors != ErrorEncoding.None;
+        DiagonalGaussian[] priors = errorsGoUp || _options.TopDownErrors != ErrorEncoding.None ? GaussiansOf(evaluation) : [];
+        IReadOnlyList<Tensor> z = evaluation.Sample.Latents.Levels;
+        Tensor[] topDown = _options.TopDownErrors == ErrorEncoding.None ? [] : [.. z.Select((sample, level) => TopDown(sample, priors[level]))];
+        var encodings = new Tensor[_network.Stages];
+        for (int s = 0; s < encodings.Length; s++)
         {
-            state = new IterativeState(_cell.Forward(Parameters, features, state.Recurrent));
-            features = state.Recurrent.Hidden;
+            var parts = new List<Tensor>();
+            if (s == 0 && _options.Data)
+                parts.Add(x.Features - 0.5);
+            if (s == 0 && _options.BottomUpErrors != ErrorEncoding.None)
+                parts.Add(BottomUp(evaluation.Output, x));
+            parts.AddRange(encodings.Length == 1 || topDown.Length == 0 ? topDown : [topDown[s]]);
+            if (_options.Estimates)
+                parts.AddRange(_network.BlocksOf(s).Select(block => lambda[block]));
+            if (_options.Gradients != GradientEncoding.None)
+                parts.AddRange(_network.BlocksOf(s).Select(block => Encode(gradients[block])));
+            if (parts.Count > 0)
+                encodings[s] = Tensor.Concatenate([.. parts]);
         }
-        var next = new Tensor[_values.Length];
-        for (int i = 0; i < next.Length; i++)
+        if (!errorsGoUp)
+            return new IterativeView(encodings, [], []);
+        var precisions = new Tensor[encodings.Length - 1];
+        var pulls = new Tensor[precisions.Length];
+        for (int level = 0; level < precisions.Length; level++)
         {
-            Tensor value = _values[i].Forward(Parameters, features), before = lambda[i];
-            Tensor mixed = _options.Update switch
-            {
-                IterativeUpdate.Gated => value + _gates[i].Forward(Parameters, features).Sigmoid() * (before - value),
-                IterativeUpdate.Residual => before + value,
-                _ => value,
-            };
-            next[i] = _bounded[i] ? Bounded(mixed) : mixed;
+            Tensor precision = _options.BottomUpErrors == ErrorEncoding.Weighted ? (-priors[level].LogVariance).Exp() : Tensor.Filled(x.Device, new Shape(1), 1);
+            Tensor OverSamples(Tensor value) => value.BroadcastTo(z[level].Shape).Mean(1);
+            precisions[level] = OverSamples(precision);
+            pulls[level] = OverSamples(precision * priors[level].Mean);
         }
-        return (new LocalParameters(next), state);
+        return new IterativeView(encodings, precisions, pulls);
     }
 
     /// <summary>Copies of λ that are constants to what is computed from them.</summary>
     internal static LocalParameters Detached(MemoryScope scope, LocalParameters lambda) => new([.. lambda.Blocks.Select(scope.Copy)]);
 
-    private Tensor BottomUp(OutputDistribution output, Observations x) => _options.BottomUpErrors switch
-    {
-        ErrorEncoding.None => default,
-        ErrorEncoding.Plain => ValuesOf(x) - output.Mean.Mean(1),
-        _ => output.Error(x).Mean(1),
-    };
+    private Tensor BottomUp(OutputDistribution output, Observations x) =>
+        _options.BottomUpErrors == ErrorEncoding.Plain ? x.Values - output.Mean.Mean(1) : output.Error(x).Mean(1);
 
-    private Tensor TopDown(Latents z, GenerativeModel model)
+    private Tensor TopDown(Tensor z, DiagonalGaussian prior)
     {
-        if (_options.TopDownErrors == ErrorEncoding.None)
-            return default;
-        var parts = new Tensor[z.Levels.Count];
-        for (int level = 0; level < parts.Length; level++)
-        {
-            if (model.Prior(level, [.. z.Levels.Skip(level + 1)]) is not DiagonalGaussian prior)
-                throw new GapLabException("Iterative inference: top-down errors are defined for Gaussian priors; let the network see gradients instead.");
-            Tensor error = z[level] - prior.Mean;
-            parts[level] = (_options.TopDownErrors == ErrorEncoding.Weighted ? error * (-prior.LogVariance).Exp() : error).Mean(1);
-        }
-        return Tensor.Concatenate(parts);
+        Tensor error = z - prior.Mean;
+        return (_options.TopDownErrors == ErrorEncoding.Weighted ? error * (-prior.LogVariance).Exp() : error).Mean(1);
     }
+
+    private static DiagonalGaussian[] GaussiansOf(ElboEvaluation evaluation) =>
+        [.. evaluation.Priors.Select(prior => prior as DiagonalGaussian
+            ?? throw new GapLabException("Iterative inference: errors of latent variables are defined for Gaussian priors; let the network see gradients instead."))];
 
     private Tensor Encode(Tensor g)
     {
@@ -223,15 +220,4 @@ public sealed class Iterative : InferenceMethod
                 return Tensor.Concatenate(_options.LogScale * (magnitude + _options.LogOffset).Log(), sign);
         }
     }
-
-    /// <summary>The nearest number within ±15; x itself, to the bit, where it is within.</summary>
-    private static Tensor Bounded(Tensor x)
-    {
-        Tensor above = (LargestLogVariance - x).IsNegative(), below = (x + LargestLogVariance).IsNegative();
-        return x * (1 - above - below) + LargestLogVariance * (above - below);
-    }
-
-    private static Tensor ValuesOf(Observations x) => x is DenseObservations dense
-        ? dense.Values
-        : throw new ShapeException($"Iterative inference reads vectors of numbers, not {x.GetType().Name}.");
 }

@@ -1,6 +1,7 @@
 using GapLab.Differentiation;
 using GapLab.Distributions;
 using GapLab.Families;
+using GapLab.Models;
 using GapLab.Objectives;
 using GapLab.Specification;
 using GapLab.Tensors;
@@ -39,22 +40,22 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
         int iterations = method.Options.Iterations, decoder = vae.Model.Parameters.Count;
         Tensor[] parameters = [.. vae.Parameters];
         // What one iteration hands to the next lies in places that all of them use.
+        GenerativeModel looked = Looked(vae.Model);
         Tensor[] sums = [.. parameters.Select(parameter => Tensor.Filled(parameter.Device, parameter.Shape, 0, parameter.Type))];
-        (Tensor encoding, LocalParameters carried) = method.Look(
-            method.Objective(vae.Model, vae.Family, x, stream, step, 0, weights), vae.Model, x, vae.Family.InitialLocalParameters(x.Count));
+        (IterativeView view, LocalParameters carried) = method.Look(
+            method.Objective(looked, vae.Family, x, stream, step, 0, weights), vae.Family, x, method.Start(looked, vae.Family, x, stream, step), 1);
         Tensor last = default;
         for (int t = 1; t <= iterations; t++)
         {
             bool isLast = t == iterations;
             using MemoryScope scope = MemoryScope.Enter();
-            (LocalParameters lambda, _) = method.Update(scope.Copy(encoding), Iterative.Detached(scope, carried), default);
-            (Tensor value, PosteriorSample sample, OutputDistribution output) =
-                method.Objective(vae.Model, vae.Family, x, stream, step, t, weights).Evaluate(lambda);
+            (LocalParameters lambda, _) = method.Update(view.Map(scope.Copy), Iterative.Detached(scope, carried), method.InitialState(x));
+            ElboEvaluation evaluation = method.Objective(isLast ? vae.Model : looked, vae.Family, x, stream, step, t, weights).Evaluate(lambda);
             // θ's gradients are computed only in iterations that train it.
             int first = isLast || theta == ThetaGradient.Average ? 0 : decoder;
             Tensor[] wanted = [.. parameters.AsSpan(first), .. lambda.Blocks];
             var found = new Tensor[wanted.Length];
-            Gradient.Of(value, wanted, found);
+            Gradient.Of(evaluation.Value, wanted, found);
             for (int i = first; i < parameters.Length; i++)
             {
                 double share = theta == ThetaGradient.LastIteration && i < decoder ? 1 : iterations;
@@ -62,12 +63,10 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
             }
             if (isLast)
             {
-                last = scope.Keep(value);
+                last = scope.Keep(evaluation.Value);
                 continue;
             }
-            Tensor[] slopes = found[^lambda.Blocks.Count..];
-            IterativeFeedback feedback = method.Feedback(value, sample, output, vae.Model, x, method.Options.Gradients == GradientEncoding.None ? [] : slopes);
-            encoding.Assign(method.Encode(x, lambda, feedback));
+            view.Assign(method.ViewOf(evaluation, vae.Family, x, lambda, found[^lambda.Blocks.Count..], t + 1));
             for (int i = 0; i < carried.Blocks.Count; i++)
                 carried[i].Assign(lambda[i]);
         }
@@ -75,17 +74,24 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
         return last;
     }
 
+    /// <summary>
+    /// The model as it is before the last iteration: what it computes there must not move the running averages of its batch normalisation, which bounds and later inference take for those of
+    /// λ_K. The averages of the inference network are of all iterations, since all use it.
+    /// </summary>
+    private static GenerativeModel Looked(GenerativeModel model) => model.With(model.Parameters.WithScratchAverages());
+
     private Tensor ThroughTime(Iterative method, Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients)
     {
         int iterations = method.Options.Iterations, decoder = vae.Model.Parameters.Count;
-        LocalParameters lambda = vae.Family.InitialLocalParameters(x.Count);
+        GenerativeModel looked = Looked(vae.Model);
+        LocalParameters lambda = method.Start(looked, vae.Family, x, stream, step);
         IterativeState state = method.InitialState(x);
         Tensor sum = default, last = default;
         for (int t = 1; t <= iterations; t++)
         {
-            (Tensor encoding, LocalParameters before) = method.Look(method.Objective(vae.Model, vae.Family, x, stream, step, t - 1, weights), vae.Model, x, lambda);
-            (lambda, state) = method.Update(encoding, before, state);
-            last = method.Objective(vae.Model, vae.Family, x, stream, step, t, weights).Value(lambda);
+            (IterativeView view, LocalParameters before) = method.Look(method.Objective(looked, vae.Family, x, stream, step, t - 1, weights), vae.Family, x, lambda, t);
+            (lambda, state) = method.Update(view, before, state);
+            last = method.Objective(t == iterations ? vae.Model : looked, vae.Family, x, stream, step, t, weights).Value(lambda);
             sum = sum.IsDefined ? sum + last : last;
         }
         Tensor[] parameters = [.. vae.Parameters];

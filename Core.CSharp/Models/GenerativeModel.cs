@@ -38,6 +38,16 @@ public abstract class GenerativeModel(ParameterSet parameters)
     /// <param name="x">The observed batch, for models whose output also depends on the data before it (pixel by pixel, word by word).</param>
     public abstract OutputDistribution Output(Latents z, Observations x);
 
+    /// <summary>p(z_l | levels above) for every level, at given samples. A model whose levels share work overrides it.</summary>
+    /// <param name="z">Samples of all levels.</param>
+    public virtual IReadOnlyList<LatentDistribution> Priors(Latents z) =>
+        [.. Enumerable.Range(0, z.Levels.Count).Select(level => Prior(level, [.. z.Levels.Skip(level + 1)]))];
+
+    /// <summary>All factors of p(x, z) at given samples. A model whose output and levels share work overrides it.</summary>
+    /// <param name="z">Samples of all levels.</param>
+    /// <param name="x">The observed batch.</param>
+    public virtual (IReadOnlyList<LatentDistribution> Priors, OutputDistribution Output) Factors(Latents z, Observations x) => (Priors(z), Output(z, x));
+
     /// <summary>log p(x | z) in nats, [B, S] float64.</summary>
     /// <param name="x">The observed batch.</param>
     /// <param name="z">Samples.</param>
@@ -45,12 +55,17 @@ public abstract class GenerativeModel(ParameterSet parameters)
 
     /// <summary>log p(z) = Σ_l log p(z_l | levels above) in nats, [B, S] float64.</summary>
     /// <param name="z">Samples.</param>
-    public Tensor LogPrior(Latents z)
+    public Tensor LogPrior(Latents z) => LogPrior(Priors(z), z);
+
+    /// <summary>The same from priors that are known already.</summary>
+    /// <param name="priors">p(z_l | levels above) for every level, at these samples.</param>
+    /// <param name="z">Samples.</param>
+    public static Tensor LogPrior(IReadOnlyList<LatentDistribution> priors, Latents z)
     {
         Tensor sum = default;
         for (int level = z.Levels.Count - 1; level >= 0; level--)
         {
-            Tensor term = Prior(level, [.. z.Levels.Skip(level + 1)]).LogProb(z[level]);
+            Tensor term = priors[level].LogProb(z[level]);
             sum = sum.IsDefined ? sum + term : term;
         }
         return sum;
@@ -59,7 +74,11 @@ public abstract class GenerativeModel(ParameterSet parameters)
     /// <summary>log p(x, z) = log p(x | z) + log p(z) in nats, [B, S] float64.</summary>
     /// <param name="x">The observed batch.</param>
     /// <param name="z">Samples.</param>
-    public Tensor LogJoint(Observations x, Latents z) => LogLikelihood(x, z) + LogPrior(z);
+    public Tensor LogJoint(Observations x, Latents z)
+    {
+        (IReadOnlyList<LatentDistribution> priors, OutputDistribution output) = Factors(z, x);
+        return output.LogProb(x) + LogPrior(priors, z);
+    }
 
     /// <summary>Samples of the prior, level by level from the top.</summary>
     /// <param name="noise">The noise that makes them.</param>

@@ -30,12 +30,12 @@ public sealed class BatchNorm
     {
         _momentum = momentum;
         _epsilon = epsilon;
-        _scale = Add("scale", 1);
-        _shift = Add("shift", 0);
-        _mean = Add("mean", 0);
-        _variance = Add("variance", 1);
+        _scale = parameters.Add($"{name}.scale", Channels(1));
+        _shift = parameters.Add($"{name}.shift", Channels(0));
+        _mean = parameters.AddAverage($"{name}.mean", Channels(0));
+        _variance = parameters.AddAverage($"{name}.variance", Channels(1));
 
-        int Add(string suffix, double value) => parameters.Add($"{name}.{suffix}", Tensor.Filled(parameters.Device, new Shape(channels), value));
+        Tensor Channels(double value) => Tensor.Filled(parameters.Device, new Shape(channels), value);
     }
 
     /// <summary>y of the shape of x [..., channels].</summary>

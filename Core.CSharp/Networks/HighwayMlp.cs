@@ -8,7 +8,7 @@ namespace GapLab.Networks;
 /// <code>
 /// y = g ⊙ c(x) + (1 - g) ⊙ activation(W x + b),  g = σ(W_g x + b_g)
 /// </code>
-/// c is the identity where input and output have one size, else a linear map.
+/// c is the identity where input and output have one size, else a linear map. With batch normalisation it is W x + b that is normalised, not the gate or what is carried.
 /// </summary>
 public sealed class HighwayMlp
 {
@@ -21,14 +21,17 @@ public sealed class HighwayMlp
     /// <param name="hidden">The size of each layer's output; none for the identity.</param>
     /// <param name="activation">Applied to what is not carried.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public HighwayMlp(ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
+    /// <param name="batchNormalization">Whether every layer normalises its batch before the activation, see <see cref="BatchNorm"/>.</param>
+    public HighwayMlp(
+        ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream, bool batchNormalization = false)
     {
         _layers = new Layer[hidden.Count];
         Outputs = inputs;
         for (int i = 0; i < hidden.Count; i++)
         {
-            Linear Of(string part, Activation applied) => new(parameters, $"{name}.{i}{part}", Outputs, hidden[i], applied, stream);
-            _layers[i] = new Layer(Of("", activation), Of(".gate", Activation.Identity), Outputs == hidden[i] ? null : Of(".carry", Activation.Identity));
+            Linear Of(string part) => new(parameters, $"{name}.{i}{part}", Outputs, hidden[i], Activation.Identity, stream);
+            var value = new HiddenLayer(parameters, $"{name}.{i}", Outputs, hidden[i], activation, stream, batchNormalization);
+            _layers[i] = new Layer(value, Of(".gate"), Outputs == hidden[i] ? null : Of(".carry"));
             Outputs = hidden[i];
         }
     }
@@ -39,16 +42,17 @@ public sealed class HighwayMlp
     /// <summary>The output [..., Outputs] for x [..., inputs].</summary>
     /// <param name="parameters">The set the network belongs to, or one of the same names with other values.</param>
     /// <param name="x">The input.</param>
-    public Tensor Forward(ParameterSet parameters, Tensor x)
+    /// <param name="isTraining">Whether batch normalisation takes the batch's own statistics, see <see cref="BatchNorm.Forward"/>.</param>
+    public Tensor Forward(ParameterSet parameters, Tensor x, bool isTraining = false)
     {
         foreach (Layer layer in _layers)
         {
-            Tensor value = layer.Value.Forward(parameters, x);
+            Tensor value = layer.Value.Forward(parameters, x, isTraining);
             Tensor carried = layer.Carry?.Forward(parameters, x) ?? x;
             x = value + layer.Gate.Forward(parameters, x).Sigmoid() * (carried - value);
         }
         return x;
     }
 
-    private readonly record struct Layer(Linear Value, Linear Gate, Linear? Carry);
+    private readonly record struct Layer(HiddenLayer Value, Linear Gate, Linear? Carry);
 }

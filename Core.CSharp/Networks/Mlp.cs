@@ -3,10 +3,10 @@ using GapLab.Tensors;
 
 namespace GapLab.Networks;
 
-/// <summary>Fully connected layers, one after the other, all with the same activation function.</summary>
+/// <summary>Fully connected layers, one after the other, all with the same activation function, with or without batch normalisation.</summary>
 public sealed class Mlp
 {
-    private readonly Linear[] _layers;
+    private readonly HiddenLayer[] _layers;
 
     /// <summary>Adds the layers' parameters to a set, as "name.0.weight", "name.0.bias", ...</summary>
     /// <param name="parameters">The set.</param>
@@ -15,13 +15,15 @@ public sealed class Mlp
     /// <param name="hidden">The size of each layer's output; none for the identity.</param>
     /// <param name="activation">Applied to every layer's output.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public Mlp(ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream)
+    /// <param name="batchNormalization">Whether every layer normalises its batch before the activation, see <see cref="BatchNorm"/>.</param>
+    public Mlp(
+        ParameterSet parameters, string name, int inputs, IReadOnlyList<int> hidden, Activation activation, RandomStream stream, bool batchNormalization = false)
     {
-        _layers = new Linear[hidden.Count];
+        _layers = new HiddenLayer[hidden.Count];
         Outputs = inputs;
         for (int i = 0; i < hidden.Count; i++)
         {
-            _layers[i] = new Linear(parameters, $"{name}.{i}", Outputs, hidden[i], activation, stream);
+            _layers[i] = new HiddenLayer(parameters, $"{name}.{i}", Outputs, hidden[i], activation, stream, batchNormalization);
             Outputs = hidden[i];
         }
     }
@@ -32,10 +34,11 @@ public sealed class Mlp
     /// <summary>The output [..., Outputs] for x [..., inputs].</summary>
     /// <param name="parameters">The set the network belongs to, or one of the same names with other values.</param>
     /// <param name="x">The input.</param>
-    public Tensor Forward(ParameterSet parameters, Tensor x)
+    /// <param name="isTraining">Whether batch normalisation takes the batch's own statistics, see <see cref="BatchNorm.Forward"/>.</param>
+    public Tensor Forward(ParameterSet parameters, Tensor x, bool isTraining = false)
     {
-        foreach (Linear layer in _layers)
-            x = layer.Forward(parameters, x);
+        foreach (HiddenLayer layer in _layers)
+            x = layer.Forward(parameters, x, isTraining);
         return x;
     }
 }

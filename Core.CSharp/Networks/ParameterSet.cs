@@ -12,16 +12,18 @@ public sealed class ParameterSet : IReadOnlyList<Tensor>
 {
     private readonly List<string> _names;
     private readonly List<Tensor> _values;
+    private readonly List<int> _averages;
 
     /// <summary>An empty set on a device.</summary>
     /// <param name="device">Where the parameters will live.</param>
-    public ParameterSet(Device device) : this(device, [], []) { }
+    public ParameterSet(Device device) : this(device, [], [], []) { }
 
-    private ParameterSet(Device device, List<string> names, List<Tensor> values)
+    private ParameterSet(Device device, List<string> names, List<Tensor> values, List<int> averages)
     {
         Device = device;
         _names = names;
         _values = values;
+        _averages = averages;
     }
 
     /// <summary>Where the parameters live.</summary>
@@ -54,6 +56,29 @@ public sealed class ParameterSet : IReadOnlyList<Tensor>
         return _values.Count - 1;
     }
 
+    /// <summary>Adds a running average, which is no parameter but is stored with them: training moves it in place, and it has no gradient.</summary>
+    /// <param name="name">A name not yet taken.</param>
+    /// <param name="value">The initial value; copied out of any memory scope.</param>
+    /// <returns>Its position.</returns>
+    /// <exception cref="GapLabException">The name is taken.</exception>
+    public int AddAverage(string name, Tensor value)
+    {
+        int index = Add(name, value);
+        _averages.Add(index);
+        return index;
+    }
+
+    /// <summary>The same set for computations that must not move its running averages: they move copies of them, in the current memory scope.</summary>
+    public ParameterSet WithScratchAverages()
+    {
+        if (_averages.Count == 0)
+            return this;
+        List<Tensor> values = [.. _values];
+        foreach (int index in _averages)
+            values[index] = MemoryScope.Current?.Copy(_values[index]) ?? _values[index].ToOwned();
+        return new ParameterSet(Device, _names, values, _averages);
+    }
+
     /// <summary>A set of the same names with other values.</summary>
     /// <param name="values">One tensor for each parameter, of its shape.</param>
     /// <exception cref="ShapeException">Another number of tensors, or another shape.</exception>
@@ -64,7 +89,7 @@ public sealed class ParameterSet : IReadOnlyList<Tensor>
         for (int i = 0; i < values.Length; i++)
             if (values[i].Shape != _values[i].Shape)
                 throw new ShapeException($"ParameterSet.With: '{_names[i]}' has shape {_values[i].Shape}, but was given {values[i].Shape}.");
-        return new ParameterSet(Device, [.. _names], [.. values]);
+        return new ParameterSet(Device, [.. _names], [.. values], [.. _averages]);
     }
 
     /// <summary>

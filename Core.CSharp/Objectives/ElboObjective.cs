@@ -26,28 +26,26 @@ public sealed class ElboObjective(
 
     /// <summary>The objective with what it was computed from, for those who look at errors as well.</summary>
     /// <param name="lambda">λ.</param>
-    /// <returns>[B] float64 in nats; the samples; p(x | z) at the samples.</returns>
-    public (Tensor Value, PosteriorSample Sample, OutputDistribution Output) Evaluate(LocalParameters lambda)
+    public ElboEvaluation Evaluate(LocalParameters lambda)
     {
         PosteriorSample q = family.Sample(lambda, model, noise);
-        OutputDistribution output = model.Output(q.Latents, x);
+        (IReadOnlyList<LatentDistribution> priors, OutputDistribution output) = model.Factors(q.Latents, x);
         Tensor likelihood = output.LogProb(x).Mean(1) * weights.Likelihood;
-        return (likelihood + LatentTerms(q), q, output);
+        return new ElboEvaluation(likelihood + LatentTerms(q, priors), q, priors, output);
     }
 
     /// <summary>prior · log p(z) - entropy · log q, [B], or minus the free-bits penalty.</summary>
-    private Tensor LatentTerms(PosteriorSample q)
+    private Tensor LatentTerms(PosteriorSample q, IReadOnlyList<LatentDistribution> priors)
     {
         if (form == KlForm.Sampled || q.Conditionals is null)
-            return Penalize((model.LogPrior(q.Latents) * weights.Prior - q.LogDensity * weights.Entropy).Mean(1));
+            return Penalize((GenerativeModel.LogPrior(priors, q.Latents) * weights.Prior - q.LogDensity * weights.Entropy).Mean(1));
         Tensor sum = default;
         for (int level = q.Conditionals.Count - 1; level >= 0; level--)
         {
             DiagonalGaussian conditional = q.Conditionals[level];
-            LatentDistribution prior = model.Prior(level, [.. q.Latents.Levels.Skip(level + 1)]);
-            Tensor terms = prior is DiagonalGaussian gaussian
+            Tensor terms = priors[level] is DiagonalGaussian gaussian
                 ? conditional.WeightedTerms(gaussian, weights.Prior, weights.Entropy)
-                : prior.LogProb(q.Latents[level]) * weights.Prior + conditional.Entropy() * weights.Entropy;
+                : priors[level].LogProb(q.Latents[level]) * weights.Prior + conditional.Entropy() * weights.Entropy;
             Tensor term = Penalize(terms.Mean(1));
             sum = sum.IsDefined ? sum + term : term;
         }

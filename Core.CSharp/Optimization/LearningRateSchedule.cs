@@ -17,6 +17,13 @@ public sealed class LearningRateSchedule(params ScheduleStage[] stages)
     /// <param name="learningRate">The step size.</param>
     public static LearningRateSchedule Constant(int epochs, double learningRate) => new(new ScheduleStage(epochs, learningRate));
 
+    /// <summary>A learning rate that is multiplied by a factor after every epoch.</summary>
+    /// <param name="epochs">How long.</param>
+    /// <param name="learningRate">The step size of the first epoch.</param>
+    /// <param name="factor">What it is multiplied by.</param>
+    public static LearningRateSchedule Decaying(int epochs, double learningRate, double factor) =>
+        new([.. Enumerable.Range(0, epochs).Select(epoch => new ScheduleStage(1, learningRate * Math.Pow(factor, epoch)))]);
+
     /// <summary>
     /// Burda et al.'s (2016) schedule: for i = 0 .. 7, 3^i epochs at 0.001 · 10^(-i/7), which is 3,280 epochs from 1e-3 down to 1e-4.
     /// </summary>

@@ -56,4 +56,7 @@ public enum RandomPurpose
 
     /// <summary>Inputs of tests and benchmarks.</summary>
     Test = 17,
+
+    /// <summary>Uniform noise between grey levels.</summary>
+    Dequantization = 18,
 }

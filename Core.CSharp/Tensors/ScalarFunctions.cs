@@ -20,6 +20,7 @@ internal static class ScalarFunctions
         UnaryFunction.Elu => x > 0 ? x : Expm1(x),
         UnaryFunction.NegativePart => x > 0 ? 0 : x,
         UnaryFunction.IsNegative => x < 0 ? 1 : 0,
+        UnaryFunction.Finite => Math.Clamp(x, -float.MaxValue, float.MaxValue),
         _ => throw new ArgumentOutOfRangeException(nameof(f)),
     };
 

@@ -38,4 +38,7 @@ public enum UnaryFunction
 
     /// <summary>1 for x &lt; 0, else 0: the derivative of <see cref="NegativePart"/>, itself with derivative 0.</summary>
     IsNegative,
+
+    /// <summary>The nearest number that is finite in single precision, on every device: x itself unless it is larger than 3.4e38 or infinite; NaN stays NaN.</summary>
+    Finite,
 }

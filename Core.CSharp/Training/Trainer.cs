@@ -93,7 +93,7 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(indices, epoch);
-                    double value = options.Rule.Gradients(learning, x, noise, step, weights, gradients).Sum().ToDouble();
+                    double value = Climb(learning, x, noise, step, epoch, weights, gradients);
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
@@ -122,6 +122,19 @@ public sealed class Trainer(TrainerOptions options)
             Checkpoint.RestoreBest(vae, best);
         RequireFinite(vae, epoch - 1, batches * epoch);
         return new TrainingOutcome(curve, options.KeepBest ? bestEpoch : curve.Count);
+    }
+
+    /// <summary>The gradients of one step, and the sum of the objective; what goes wrong is said to have happened in that step.</summary>
+    private double Climb(Vae vae, Observations x, RandomStream noise, int step, int epoch, ObjectiveWeights weights, Tensor[] gradients)
+    {
+        try
+        {
+            return options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
+        }
+        catch (GapLabException e) when (e.GetType() == typeof(GapLabException))
+        {
+            throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: {e.Message}");
+        }
     }
 
     /// <summary>Every number is better than NaN.</summary>

@@ -57,7 +57,7 @@ internal sealed class ValidationCurve(ObservationSource source, int points, int 
         if (_order.Length == 0)
             return RowsAtOnce;
         using var scope = MemoryScope.Enter(record: false);
-        int numbers = source.Batch(_order.AsSpan(0, 1)) is DenseObservations one ? one.Values.Count : 1;
+        int numbers = source.Batch(_order.AsSpan(0, 1)).Values.Count;
         return Math.Clamp(NumbersAtOnce / numbers, 1, RowsAtOnce);
     }
 }

@@ -90,6 +90,7 @@ type private Nothing() =
     inherit Observations(ReadOnlyMemory [||])
     override _.Device = cpu
     override this.Select _ = this
+    override this.ToOwned() = this
 
 [<Test>]
 let ``what cannot be simulated, or does not fit, is refused`` () =

@@ -39,6 +39,34 @@ let ``resampled pixels are set with probability pixel/255 over the epochs`` () =
     let set = ramps 1
     checkFrequencies 4000 (fun epoch -> bits (Binarization.Resampled 12UL) set 0 epoch)
 
+[<Test>]
+let ``dequantized pixels lie anywhere within their level, anew in every epoch`` () =
+    let set = ramps 400
+    let binarization = Binarization.Dequantized 11UL
+
+    for epoch in [ 0; 1 ] do
+        let rows = Array.init set.Count (fun i -> bits binarization set i epoch)
+
+        for row in rows do
+            row |> Array.iteri (fun p y -> Assert.That(int (256f * y), equalTo p))
+
+        let noise = rows |> Array.collect (Array.mapi (fun p y -> 256. * float y - float p))
+        // Four standard errors of a uniform number.
+        Assert.That(Array.average noise, Is.EqualTo(0.5).Within(4.0 * sqrt (1.0 / 12.0 / float noise.Length)))
+        let variance = noise |> Array.averageBy (fun u -> (u - 0.5) ** 2.0)
+        Assert.That(variance, Is.EqualTo(1.0 / 12.0).Within 1e-3)
+
+    Assert.That(bits binarization set 0 0, Is.Not.EqualTo(bits binarization set 0 1))
+    Assert.That(bits binarization set 0 0, Is.Not.EqualTo(bits binarization set 1 0))
+    Assert.That(bits binarization set 0 0, Is.Not.EqualTo(bits (Binarization.Dequantized 12UL) set 0 0))
+
+    let means = binarization.Means set
+    means |> Array.iteri (fun p mean -> Assert.That(mean, Is.EqualTo((float p + 0.5) / 256.0).Within 1e-12))
+    let reals = ArraySet("reals", 1, 2, ReadOnlyMemory [| 0.5f; 1f |])
+
+    refuses [ "'reals'"; "256 levels" ] (fun () ->
+        binarization.Fill(reals, 0, 0, (Array.zeroCreate<float32> 2).AsSpan()))
+
 [<Property(MaxTest = 50)>]
 let ``bits depend on no other image, batch or order``
     (seed: uint64)
@@ -49,7 +77,7 @@ let ``bits depend on no other image, batch or order``
     let order = order |> List.map (fun (NonNegativeInt i) -> i % 30) |> List.toArray
     let subset = set.Select(ReadOnlySpan order)
 
-    random
+    (fun s -> Binarization.Dequantized s :> Binarization) :: random
     |> List.forall (fun make ->
         let binarization = make seed
         let batch = Array.zeroCreate<float32>(order.Length * 35)

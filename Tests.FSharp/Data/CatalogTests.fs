@@ -31,8 +31,8 @@ let private grey =
         "grey"
         "threshold"
         2
-        [ file "train" "training-images" "idx" 6 trainBytes
-          file "test" "test-images" "idx" 3 testBytes
+        [ file "train" "training" "idx" 6 trainBytes
+          file "test" "test" "idx" 3 testBytes
           file "labels" "training-labels" "idx" 6 labelBytes ]
 
 let private bitwise =
@@ -40,9 +40,9 @@ let private bitwise =
         "bitwise"
         "fixed"
         2
-        [ file "train" "training-images" "amat" 5 (amat 4 fixedTrain)
-          file "valid" "training-images" "amat" 2 (amat 4 fixedValid)
-          file "test" "test-images" "amat" 3 (amat 4 fixedTest) ]
+        [ file "train" "training" "amat" 5 (amat 4 fixedTrain)
+          file "valid" "training" "amat" 2 (amat 4 fixedValid)
+          file "test" "test" "amat" 3 (amat 4 fixedTest) ]
 
 let private catalog = Catalog.Parse(document [ grey; bitwise ], "the test")
 
@@ -141,8 +141,9 @@ let ``pixel means are those of the training part under the default binarization`
 let ``an unknown name is refused with the known ones`` () =
     refuses [ "'gray'"; "grey, bitwise" ] (fun () -> catalog.Find "gray" |> ignore)
 
-    refuses [ "'cifar'"; "glyphs, shapes, mnist, binarized-mnist, fashion-mnist, cifar-10" ] (fun () ->
-        DataSets.Load "cifar" |> ignore)
+    refuses
+        [ "'cifar'"; "glyphs, shapes, documents, mnist, binarized-mnist, fashion-mnist, cifar-10, omniglot" ]
+        (fun () -> DataSets.Load "cifar" |> ignore)
 
 [<Test>]
 let ``a missing data set is refused with the places looked at and what to do`` () =
@@ -218,11 +219,7 @@ let ``colour images keep their 256 levels, and what must be known of them is par
     let train, test = records 4 1, records 2 10
 
     let json =
-        (entry
-            "colour"
-            "none"
-            1
-            [ file "train.bin" "training-images" "cifar" 4 train; file "test.bin" "test-images" "cifar" 2 test ])
+        (entry "colour" "none" 1 [ file "train.bin" "training" "cifar" 4 train; file "test.bin" "test" "cifar" 2 test ])
             .Replace("\"height\":2,\"width\":2", "\"height\":32,\"width\":32,\"channels\":3,\"note\":\"a part of it\"")
 
     withFolder (fun folder ->
@@ -252,7 +249,7 @@ let ``a catalog that cannot be is refused`` () =
     refuses [ "role" ] (replaced "training-labels" "training-sounds")
     refuses [ "2x0" ] (replaced "\"width\":2" "\"width\":0")
     refuses [ "'random'" ] (replaced "threshold" "random")
-    refuses [ "lacks" ] (replaced "test-images" "test-labels")
+    refuses [ "lacks" ] (replaced "test" "test-labels")
     refuses [ "holds out 6 of 6" ] (replaced "\"validation\":2" "\"validation\":6")
     refuses [ "'../test'" ] (replaced "\"name\":\"test\"" "\"name\":\"../test\"")
     refuses [ "test has 0 images" ] (replaced "\"count\":3" "\"count\":0")
@@ -263,7 +260,20 @@ let ``a catalog that cannot be is refused`` () =
 
 [<Test>]
 let ``the built-in catalog is the file in Datasets`` () =
-    Assert.That(Catalog.Default.Names, equalTo [ "mnist"; "binarized-mnist"; "fashion-mnist"; "cifar-10" ])
+    Assert.That(
+        Catalog.Default.Names,
+        equalTo
+            [ "mnist"
+              "binarized-mnist"
+              "fashion-mnist"
+              "cifar-10"
+              "omniglot"
+              "omniglot-burda"
+              "svhn"
+              "20news-nvdm"
+              "rcv1" ]
+    )
+
     let source = Path.Combine(Path.GetDirectoryName DataFolders.Cache, "catalog.json")
 
     if not (File.Exists source) then

@@ -36,6 +36,17 @@ let ``fewer datapoints are drawn at random, the same ones every time`` () =
     refuses [ "at least 1" ] (fun () -> glyphs.Source(DataSplit.Train, device, 0) |> ignore)
 
 [<Test>]
+let ``a source binarizes as it is told to`` () =
+    let source = glyphs.Source(DataSplit.Train, device, binarization = Binarization.Resampled 3UL)
+    let expected = ImageSource(device, glyphs.Train, Binarization.Resampled 3UL)
+    equal (rows expected [ 1; 2 ]) (rows source [ 1; 2 ])
+
+    let epoch n =
+        (source.Batch(ReadOnlySpan [| 0; 1; 2 |], n) :?> DenseObservations).Values.ToArray()
+
+    holds "other bits in another epoch" (epoch 0 <> epoch 1)
+
+[<Test>]
 let ``real numbers are binarized as the bytes that they came from`` () =
     let bytes = randomBytes 7 (20 * 6)
     let images = images 2 3 bytes

@@ -60,7 +60,10 @@ type Server(answer: Request -> Stream -> unit) =
     let rec accept () =
         task {
             let! client = listener.AcceptTcpClientAsync()
-            Task.Run(fun () -> serve client) |> ignore
+
+            // A thread of its own: answers that stall would keep pool threads, and the client, waiting.
+            Task.Factory.StartNew((fun () -> serve client), TaskCreationOptions.LongRunning) |> ignore
+
             return! accept ()
         }
 

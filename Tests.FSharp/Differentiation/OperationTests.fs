@@ -229,3 +229,12 @@ let ``operands on two devices, or of two types, are refused`` () =
     throws<DeviceMismatchException> [ "MatMul:"; "cpu"; "reference" ] (fun () -> there.MatMul here |> ignore)
     throws<DeviceMismatchException> [ "Assign"; "reference"; "cpu" ] (fun () -> here.Assign there)
     throws<ShapeException> [ "Add:"; "Float32"; "Float64" ] (fun () -> there + there.To ElementType.Float64 |> ignore)
+
+[<Test>]
+let ``numbers are clamped to the nearest within, the infinite ones too, and those within keep their bits`` () =
+    for device in [ CpuDevice.Instance :> Device; Reference.ReferenceDevice.Instance ] do
+        let within = [| -15.0; 0.1; 14.999; 15.0 |]
+        let x = Tensor.Create(device, Shape 8, ReadOnlySpan(Array.append within [| infinity; -infinity; 1e30; nan |]))
+        let clamped = x.Clamp(-15.0, 15.0).ToArray()
+        equal (x.ToArray()[..3]) clamped[..3]
+        equal [| 15.0; -15.0; 15.0; nan |] clamped[4..]

@@ -173,6 +173,6 @@ let ``log-scales of channels are repeated over pixels`` () =
 
 [<Test>]
 let ``uniform pixels have eight bits a dimension`` () =
-    near 1e-14 8.0 (DiscretizedLogistic.BitsPerDimension(-3072.0 * log 256.0, 3072))
+    near 1e-14 8.0 (OutputDistribution.BitsPerDimension(-3072.0 * log 256.0, 3072))
     // The published -14,913 nats on CIFAR-10.
-    near 5e-3 7.00 (DiscretizedLogistic.BitsPerDimension(-14913.15, 3072))
+    near 5e-3 7.00 (OutputDistribution.BitsPerDimension(-14913.15, 3072))

@@ -119,6 +119,32 @@ let ``Gaussian outputs are independent normals`` (seed: int) =
         equal m (output.Mean.ToArray())
 
 [<Test>]
+let ``the density of pixels with noise bounds the probability of their levels`` () =
+    let levels, points = 256, 2000
+    let mean, deviation, pixel = 0.4, 0.02, 100
+    let y = Array.init points (fun i -> (float pixel + (float i + 0.5) / float points) / float levels)
+
+    let output =
+        GaussianOutput(
+            Tensor.Filled(device, Shape(points, 1, 1), mean),
+            Tensor.Filled(device, Shape 1, 2.0 * log deviation),
+            levels
+        )
+
+    let density = output.LogProb(observations (tensor [| points; 1 |] y)).ToArray()
+    close "log p" 1e-11 (y |> Array.map (fun y -> Normal.PDFLn(mean, deviation, y) - log (float levels))) density
+    let cdf k = Normal.CDF(mean, deviation, float k / float levels)
+    let probability = cdf (pixel + 1) - cdf pixel
+    near 1e-8 probability (density |> Array.averageBy exp)
+    holds "a lower bound" (Array.average density < log probability)
+    // In two dimensions, twice as many bits to begin with.
+    let two = GaussianOutput(Tensor.Filled(device, Shape(1, 1, 2), 0.5), Tensor.Filled(device, Shape 1, 0.0), 256)
+    let flat = GaussianOutput(Tensor.Filled(device, Shape(1, 1, 2), 0.5), Tensor.Filled(device, Shape 1, 0.0))
+    let x = observations (tensor [| 1; 2 |] [| 0.5; 0.5 |])
+    near 1e-12 (2.0 * log 256.0) (flat.LogProb(x).ToDouble() - two.LogProb(x).ToDouble())
+    near 1e-12 8.0 (OutputDistribution.BitsPerDimension(two.LogProb(x).ToDouble() - flat.LogProb(x).ToDouble(), 2))
+
+[<Test>]
 let ``samples have the mean and variance of their distribution`` () =
     let count = 20000
     let stream = RandomStream(6UL, RandomPurpose.ModelSampling)

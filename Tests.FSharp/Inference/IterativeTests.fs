@@ -12,12 +12,10 @@ open GapLab.Inference
 open GapLab.Models
 open GapLab.Objectives
 open GapLab.Tests.Models.ModelFixtures
+open GapLab.Tests.Inference.IterativeFixtures
 open GapLab.Tests.Checks
 
-let private dataSize, latentSize, points = 5, 2, 3
-
-let private data device =
-    observe device (Array.init points (fun i -> Array.init dataSize (fun j -> float ((i * 3 + j * 5 + i * j) % 2))))
+let private latentSize = 2
 
 let private vaeOf device (options: IterativeOptions) =
     let init = stream 4UL
@@ -29,22 +27,6 @@ let private vaeOf device (options: IterativeOptions) =
     Vae(model, family, Iterative(model, family, dataSize, options, init.Fork 2UL))
 
 let private tiny = IterativeOptions(Iterations = 3, Hidden = [| 6; 6 |], Samples = 2)
-
-let private noise = stream 9UL
-
-/// The trace of a batch, as numbers.
-let private trace (vae: Vae) (x: Observations) =
-    use _ = MemoryScope.Enter(record = false)
-    let trace = vae.Inference.Infer(vae.Model, vae.Family, x, noise, 7)
-    [ for lambda in trace.Points -> [ for block in lambda.Blocks -> block.ToArray() ] ]
-
-/// The gradients of a rule, as numbers.
-let private gradients (rule: TrainingRule) (vae: Vae) (x: Observations) =
-    use _ = MemoryScope.Enter()
-    let gradients = Array.zeroCreate vae.Parameters.Count
-    let value = rule.Gradients(vae, x, noise, 7, ObjectiveWeights.Elbo, Span gradients)
-    equal (Shape x.Count) value.Shape
-    [ for gradient in gradients -> gradient.ToArray() ]
 
 /// All combinations of what a network can see, but for nothing at all.
 type private Settings =
@@ -83,27 +65,13 @@ let ``iterations that are differentiated one by one give the gradients of the wh
 
     let whole =
         use _ = MemoryScope.Enter()
-        let trace = vae.Inference.Infer(vae.Model, vae.Family, x, noise, 7)
-
-        let elbo (t: int) =
-            let drawn = Noise(x, noise.Fork(uint64 t), options.Samples, 7)
-
-            ElboObjective(vae.Model, vae.Family, x, drawn, ObjectiveWeights.Elbo, KlForm.Analytic)
-                .Value(trace.Points[t])
-                .Mean()
-
-        let elbos = [ for t in 1 .. options.Iterations -> elbo t ]
+        let elbos = elbos vae x options
         let average = (elbos |> List.reduce (+)) / float options.Iterations
-        let model = vae.Model.Parameters.Count
-
-        let ofTensor (value: Tensor) first (parameters: Tensor seq) =
-            let parameters = parameters |> Seq.skip first |> Seq.toArray
-            let found = Array.zeroCreate parameters.Length
-            Gradient.Of(value, ReadOnlySpan parameters, Span found)
-            [ for gradient in found -> gradient.ToArray() ]
 
         [ for theta, value in [ ThetaGradient.LastIteration, List.last elbos; ThetaGradient.Average, average ] ->
-              theta, ofTensor value 0 vae.Model.Parameters @ ofTensor average model vae.Parameters ]
+              theta,
+              gradientOf value vae.Model.Parameters
+              @ gradientOf average (Seq.skip vae.Model.Parameters.Count vae.Parameters) ]
 
     for theta, expected in whole do
         for e, g in List.zip expected (gradients (IterativeGradient theta) vae x) do
@@ -161,69 +129,91 @@ let ``one direct iteration that sees the data only is the standard VAE`` () =
     for e, g in List.zip expected (gradients (IterativeGradient()) iterative x) do
         close "gradients" 1e-12 e g
 
+[<TestCase(ErrorEncoding.Plain)>]
+[<TestCase(ErrorEncoding.Weighted)>]
+let ``one iteration that sees errors from a constant start is a standard encoder`` (errors: ErrorEncoding) =
+    // Marino et al. (2018), section 4.2: with a constant q₀ and prior, the latent error is constant and the data error affine in x. That is said of infinitely many samples; for any
+    // number it holds of data that see the same ones.
+    let options =
+        IterativeOptions(
+            Iterations = 1,
+            Samples = 3,
+            Hidden = [| 6 |],
+            Update = IterativeUpdate.Direct,
+            Data = false,
+            Gradients = GradientEncoding.None,
+            BottomUpErrors = errors,
+            TopDownErrors = errors
+        )
+
+    let iterative = vaeOf reference options
+    let random = Random 3
+    let rows = Array.init 4 (fun _ -> Array.init dataSize (fun _ -> float (random.Next 2)))
+    let x = observeAs reference (Array.create rows.Length 5) rows
+
+    // e_x = a x + b and the constant e_z, from the samples of the first look.
+    let scale, shift, latent =
+        use _ = MemoryScope.Enter(record = false)
+        let z = Noise(x, noise.Fork 0UL, options.Samples, 7).Normal latentSize
+        let means = (iterative.Model.Output(Latents [| z |], x)).Mean.ToArray() |> Array.chunkBySize dataSize
+        let samples = Array.take options.Samples means
+
+        let average f =
+            Array.init dataSize (fun d -> samples |> Array.averageBy (fun mean -> f mean[d]))
+
+        let e_z = z.Mean(1).ToArray() |> Array.take latentSize
+
+        match errors with
+        | ErrorEncoding.Plain -> Array.create dataSize 1., average (fun mu -> -mu), e_z
+        | _ -> average (fun mu -> 1. / (mu * (1. - mu))), average (fun mu -> -1. / (1. - mu)), e_z
+
+    let encoder = Amortized(iterative.Family, reference, dataSize, [| 6 |], Activation.Elu, stream 1UL)
+    let network = List.ofSeq iterative.Inference.Parameters
+    let seen = network[0].Shape[1]
+    let weights = network[0].ToArray() |> Array.chunkBySize seen
+    // The start is zero, so what is seen of it has no effect.
+    let folded = [| for row in weights -> Array.init dataSize (fun d -> row[d] * scale[d]) |]
+
+    let bias =
+        Array.mapi2
+            (fun _ (row: float[]) value ->
+                value
+                + Seq.sum (Seq.init dataSize (fun d -> row[d] * shift[d]))
+                + Seq.sum (Seq.init latentSize (fun j -> row[dataSize + j] * latent[j])))
+            weights
+            (network[1].ToArray())
+
+    let values =
+        Tensor.Create(reference, Shape(6, dataSize), ReadOnlySpan(Array.concat folded))
+        :: Tensor.Create(reference, Shape 6, ReadOnlySpan bias)
+        :: List.skip 2 network
+
+    for parameter, value in Seq.zip encoder.Parameters values do
+        parameter.Assign value
+
+    let standard = trace (Vae(iterative.Model, iterative.Family, encoder)) x |> List.last
+
+    for expected, found in List.zip standard (List.last (trace iterative x)) do
+        close "λ₁" 1e-10 expected found
+
 [<Test>]
 let ``a recurrent network is trained through time`` () =
-    // Seeing only the data, and without gates, the network's state is all that leads from one iteration to the next: the rule gives whole derivatives.
-    let vae =
-        vaeOf
-            reference
-            (IterativeOptions(
-                Iterations = 3,
-                Hidden = [| 4 |],
-                Recurrent = true,
-                Update = IterativeUpdate.Direct,
-                Gradients = GradientEncoding.None,
-                Estimates = false
-            ))
+    let options =
+        IterativeOptions(
+            Iterations = 3,
+            Hidden = [| 4 |],
+            Recurrent = true,
+            Update = IterativeUpdate.Direct,
+            Gradients = GradientEncoding.None,
+            Estimates = false
+        )
 
-    let x = data reference
-
-    let objective () =
-        use _ = MemoryScope.Enter(record = false)
-        let trace = vae.Inference.Infer(vae.Model, vae.Family, x, noise, 7)
-
-        [ for t in 1..3 ->
-              let drawn = Noise(x, noise.Fork(uint64 t), 1, 7)
-
-              ElboObjective(vae.Model, vae.Family, x, drawn, ObjectiveWeights.Elbo, KlForm.Analytic)
-                  .Value(trace.Points[t])
-                  .Mean()
-                  .ToDouble() ]
-        |> List.average
-
-    let found = gradients (IterativeGradient ThetaGradient.Average) vae x
-
-    for parameter, gradient in Seq.zip vae.Parameters found do
-        let before = parameter.ToArray()
-
-        for i in [ 0; before.Length / 2; before.Length - 1 ] |> List.distinct do
-            let at shift =
-                parameter.Assign(
-                    Tensor.Create(
-                        reference,
-                        parameter.Shape,
-                        before |> Array.mapi (fun j v -> if j = i then v + shift else v)
-                    )
-                )
-
-                objective ()
-
-            let difference = (at 1e-5 - at -1e-5) / 2e-5
-            at 0.0 |> ignore
-            near 1e-7 difference gradient[i]
+    checkThroughTime (vaeOf reference options) options (data reference)
 
 [<Test>]
 let ``memory does not grow with the number of iterations`` () =
     let peak iterations =
-        let vae = vaeOf cpu (IterativeOptions(Iterations = iterations, Hidden = [| 64; 64 |]))
-        let x = data cpu
-        gradients (IterativeGradient()) vae x |> ignore
-        GC.Collect()
-        GC.WaitForPendingFinalizers()
-        cpu.ResetPeak()
-        let before = cpu.AllocatedBytes
-        gradients (IterativeGradient()) vae x |> ignore
-        cpu.PeakBytes - before
+        peakOf (vaeOf cpu (IterativeOptions(Iterations = iterations, Hidden = [| 64; 64 |])))
 
     equal (peak 5) (peak 50)
 
@@ -248,6 +238,15 @@ let ``a trained network stays finite a hundred iterations past its training`` ()
 
         for lambda in trace longer (data cpu) do
             holds "finite" (lambda |> List.forall (Array.forall Double.IsFinite))
+
+[<Test>]
+let ``a gradient that is not finite stops inference and training with its name and iteration`` () =
+    let vae = vaeOf reference tiny
+    vae.Model.Parameters[2].Assign(vae.Model.Parameters[2] * infinity)
+    let x = data reference
+    let words = [ "Iterative inference"; "'mean'"; "iteration 1" ]
+    throws<GapLabException> words (fun () -> trace vae x |> ignore)
+    throws<GapLabException> words (fun () -> gradients (IterativeGradient()) vae x |> ignore)
 
 [<Test>]
 let ``log-variances stay within their bounds, whatever the network says`` () =

@@ -165,6 +165,40 @@ let ``a highway layer carries its input on as far as its gate says`` () =
     equal 2 network.Outputs
 
 [<Test>]
+let ``hidden layers normalise before the activation, and a highway layer neither its gate nor what it carries`` () =
+    let rows = [| [| 0.4; -1.2 |]; [| 2.0; 0.3 |]; [| -0.7; 0.8 |] |]
+    let x = Tensor.Create(device, Shape(3, 2), Array.concat rows)
+
+    let normalised (values: float[][]) =
+        let columns =
+            [ for j in 0 .. values[0].Length - 1 do
+                  let column = values |> Array.map (fun row -> row[j])
+                  let mean = Array.average column
+                  let variance = column |> Array.averageBy (fun v -> (v - mean) ** 2.0)
+                  column |> Array.map (fun v -> (v - mean) / sqrt (variance + 1e-5)) ]
+
+        values |> Array.mapi (fun i _ -> [| for column in columns -> column[i] |])
+
+    for highway in [ false; true ] do
+        let parameters = ParameterSet device
+        let network = HiddenLayers(parameters, "net", 2, [| 2 |], Activation.Tanh, highway, true, stream)
+        equal [ "net.0.norm.scale"; "net.0.norm.shift" ] [ parameters.Names[2]; parameters.Names[3] ]
+        let value = rows |> Array.map (linear parameters 0) |> normalised |> Array.map (Array.map tanh)
+
+        let expected =
+            if highway then
+                Array.map2
+                    (fun row v ->
+                        Array.map3 (fun g c v -> sigmoid g * c + (1.0 - sigmoid g) * v) (linear parameters 6 row) row v)
+                    rows
+                    value
+            else
+                value
+
+        close "in training" 1e-13 (Array.concat expected) (network.Forward(parameters, x, true).ToArray())
+        holds "otherwise running averages" (network.Forward(parameters, x, false).ToArray() <> Array.concat expected)
+
+[<Test>]
 let ``an LSTM cell computes its gates in PyTorch's order`` () =
     let parameters = ParameterSet device
     let cell = LstmCell(parameters, "cell", 2, 2, stream)

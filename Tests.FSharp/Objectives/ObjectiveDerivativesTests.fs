@@ -19,7 +19,7 @@ let private gradient (objective: IObjective) lambda =
     ObjectiveDerivatives.Gradient(objective, lambda, gradients), gradients
 
 let private configurations seed =
-    [ for kind in [ OutputKind.Bernoulli; OutputKind.Gaussian ] do
+    [ for kind in Enum.GetValues<OutputKind>() do
           for form in [ KlForm.Sampled; KlForm.Analytic ] do
               // Smooth activations: ELU's second derivative jumps.
               problem kind [ Activation.Tanh; Activation.Sigmoid ] seed, form ]

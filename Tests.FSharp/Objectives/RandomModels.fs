@@ -35,13 +35,14 @@ let problem (output: OutputKind) (activations: Activation list) (seed: int) =
     for parameter in model.Parameters do
         parameter.Assign(parameter + normals random 0.3 (parameter.Shape.Span.ToArray()))
 
-    let x =
-        match output with
-        | OutputKind.Bernoulli ->
-            Tensor.Create(device, Shape(b, d), Array.init (b * d) (fun _ -> float (random.Next 2)))
-        | _ -> normals random 1.0 [| b; d |]
+    let wholes below =
+        Tensor.Create(device, Shape(b, d), Array.init (b * d) (fun _ -> float (random.Next below)))
 
-    let observations = DenseObservations x
+    let observations: Observations =
+        match output with
+        | OutputKind.Bernoulli -> DenseObservations(wholes 2)
+        | OutputKind.Multinomial -> CountObservations(wholes 4, Tensor.Filled(device, Shape d, 1.0))
+        | _ -> DenseObservations(normals random 1.0 [| b; d |])
 
     { Model = model
       Family = FactorizedGaussian(device, n)

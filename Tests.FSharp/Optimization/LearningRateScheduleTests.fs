@@ -32,6 +32,15 @@ let ``epochs find their stage and know whether they begin it`` () =
     throws<GapLabException> [ "3280" ] (fun () -> at 3280 |> ignore)
 
 [<Test>]
+let ``a decaying schedule multiplies after every epoch`` () =
+    let schedule = LearningRateSchedule.Decaying(3, 0.5, 0.1)
+    equal 3 schedule.Epochs
+
+    for stage, rate in Seq.zip schedule.Stages [ 0.5; 0.05; 0.005 ] do
+        equal 1 stage.Epochs
+        near 1e-15 rate stage.LearningRate
+
+[<Test>]
 let ``a constant schedule is one stage`` () =
     let schedule = LearningRateSchedule.Constant(5, 0.01)
     equal 5 schedule.Epochs

@@ -27,6 +27,19 @@ let ``Sgd with momentum follows m <- 0.5 m + g, p <- p + 0.1 m`` () =
         sgd.Ascend(ReadOnlySpan [| vector device (Array.create 37 1.0) |])
         close $"p on {device} after a reset" 1e-6 (Array.create 37 1.0) (p.ToArray())
 
+[<Test>]
+let ``RmsProp follows v <- 0.9 v + 0.1 g^2, p <- p + 0.1 g / (sqrt v + 0.5)`` () =
+    for device in [ ReferenceDevice.Instance :> Device; CpuDevice.Instance ] do
+        let p = vector device (Array.create 37 1.0)
+        let rms = RmsProp([ p ], 0.1, 0.9, 0.5)
+        let mutable v, expected = 0.0, 1.0
+
+        for gradient in [ 2.0; -4.0; 1.0 ] do
+            v <- 0.9 * v + 0.1 * gradient * gradient
+            expected <- expected + 0.1 * gradient / (sqrt v + 0.5)
+            rms.Ascend(ReadOnlySpan [| vector device (Array.create 37 gradient) |])
+            close $"p on {device}" 1e-6 (Array.create 37 expected) (p.ToArray())
+
 /// Parameters of these sizes after three steps, updated together or each by an optimiser of its own.
 let private threeSteps (make: Tensor list -> Optimizer) together =
     let sizes = [ 1; 17; 40_000; 3; 16; 9_999 ]

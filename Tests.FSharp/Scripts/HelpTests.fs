@@ -7,8 +7,10 @@ open GapLab.Tests.Scripts.ScriptRunner
 
 /// All scripts but those that others load.
 let private scripts =
-    [| for path in Directory.GetFiles(Path.Combine(repository, "Scripts"), "*.fsx") |> Array.sort do
-           let name = Path.GetFileName path
+    let folder = Path.Combine(repository, "Scripts")
+
+    [| for path in Directory.GetFiles(folder, "*.fsx", SearchOption.AllDirectories) |> Array.sort do
+           let name = Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/')
 
            if name <> "built.fsx" && name <> "gaplab.fsx" then
                name |]

@@ -109,3 +109,10 @@ let ``what cannot be shown is refused before any work`` () =
     let vectors = Path.Combine(folder.Value, "vectors.csv")
     File.WriteAllLines(vectors, Seq.replicate 100 "0.1,0.2,0.3")
     refused "reconstruct.fsx" [ "--dataset"; vectors ] [ "cannot be shown as images"; "3 numbers" ]
+
+// Last, because it adds a model to the store.
+[<Test; Order 9>]
+let ``sample shows colours`` () =
+    needPlotly ()
+    runs "sample.fsx" [ "--dataset"; "shapes"; "--model"; "20:gaussian"; "--out"; "colours.html" ] |> ignore
+    drawn "colours.html" 2 |> ignore

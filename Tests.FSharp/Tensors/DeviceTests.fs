@@ -82,7 +82,8 @@ let private unaryTolerance =
           UnaryFunction.Tanh, 3.0
           UnaryFunction.Elu, 2.0
           UnaryFunction.NegativePart, 0.0
-          UnaryFunction.IsNegative, 0.0 ]
+          UnaryFunction.IsNegative, 0.0
+          UnaryFunction.Finite, 0.0 ]
 
 [<Test>]
 let ``elementwise functions of one argument`` () =

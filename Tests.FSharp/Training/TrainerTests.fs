@@ -208,6 +208,15 @@ let ``moments are reset at the stages of a schedule if that is asked for, and el
     Assert.That(kept[3], within 1e-6 (0.3 + 0.1 * (0.9 * (1.0 - 0.9 ** 3.0) - 0.1) / (1.0 - 0.9 ** 4.0)))
 
 [<Test>]
+let ``what goes wrong in a rule is said to have happened in that epoch and step`` () =
+    let rule =
+        Scripted((fun _ -> 1.0), (fun step -> if step = 4 then raise (GapLabException "Something broke.") else -1.0))
+
+    let options = TrainerOptions(Schedule = LearningRateSchedule.Constant(9, 0.1), BatchSize = 2, Rule = rule)
+    let message = messageOf<GapLabException>(fun () -> Trainer(options).Train(tiny (), FivePoints(), null) |> ignore)
+    Assert.That(message, Is.EqualTo "Training stopped at epoch 2, step 5: Something broke.")
+
+[<Test>]
 let ``an objective that is not finite stops training with its epoch and step`` () =
     for value in [ nan; infinity; -infinity ] do
         let vae = tiny ()

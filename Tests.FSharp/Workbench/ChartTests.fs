@@ -235,6 +235,13 @@ let ``images stand row by row in the grid, unsmoothed, with a gap between them``
     equal "false" (at "zsmooth" trace)
 
 [<Test>]
+let ``coloured images are red, green and blue, with nothing between them`` () =
+    let images = Array4D.init 2 1 1 3 (fun n _ _ channel -> (float n * 3. + float channel) / 255.)
+    let trace = List.exactlyOne (traces (Chart.ImageGrid images))
+    equal "\"image\"" (at "type" trace)
+    equal "[[0,1,2,255],[0,0,0,0],[3,4,5,255]]" (at "z.0" trace)
+
+[<Test>]
 let ``an image's pixel is a square of whole pixels`` () =
     let figure = json (Chart.ImageGrid(Array3D.zeroCreate 20 28 28, RowLabels = [ "data"; "model" ]))
     let pixels place = int (at $"layout.{place}" figure)
@@ -254,6 +261,9 @@ let ``images are clipped to their levels, and tensors of square images are taken
 
     throws<GapLabException> [ "2 rows"; "1" ] (fun () ->
         Chart.ImageGrid(Array3D.zeroCreate 20 2 2, RowLabels = [ "a" ]) |> ignore)
+
+    throws<GapLabException> [ "1 level"; "3"; "not 2" ] (fun () ->
+        Chart.ImageGrid(Array4D.zeroCreate 1 2 2 2: float[,,,]) |> ignore)
 
     throws<GapLabException> [ "needs images" ] (fun () -> Chart.ImageGrid(Array3D.zeroCreate 0 2 2) |> ignore)
 

@@ -38,18 +38,26 @@ let ``intensities are grey levels, other numbers are scaled to their range`` () 
         let images low high =
             npyOfFloats [ 100; 2; 3 ] [| for i in 0..599 -> if i % 2 = 0 then low else high |]
 
+        let colours = DataSpec(Name = "shapes").Load cpu |> Pictures.scaleOf
+        equal { Height = 32; Width = 32; Channels = 3; Black = 0.; White = 1. } colours
+        let coloured = Pictures.levels colours [| for i in 0 .. 32 * 32 * 3 - 1 -> float i |]
+        // The colours of a pixel lie side by side.
+        equal
+            [ 96.; 97.; 98.; 99. ]
+            [ coloured[0, 1, 0, 0]; coloured[0, 1, 0, 1]; coloured[0, 1, 0, 2]; coloured[0, 1, 1, 0] ]
+
         let grey = loaded folder "grey.npy" (images 0.25f 0.5f) |> Pictures.scaleOf
-        equal { Height = 2; Width = 3; Black = 0.; White = 1. } grey
+        equal { Height = 2; Width = 3; Channels = 1; Black = 0.; White = 1. } grey
         equal "" (Pictures.scaleNote grey)
         let real = loaded folder "real.npy" (images -2.f 6.f) |> Pictures.scaleOf
-        equal { Height = 2; Width = 3; Black = -2.; White = 6. } real
+        equal { Height = 2; Width = 3; Channels = 1; Black = -2.; White = 6. } real
         holds "the note" ((Pictures.scaleNote real).Contains "Black is -2")
         let levels = Pictures.levels real [| -2.; 6.; 2.; 0.; 0.; 0.; 1.; 1.; 1.; 1.; 1.; 6. |]
-        equal (2, 2, 3) (levels.GetLength 0, levels.GetLength 1, levels.GetLength 2)
+        equal [ 2; 2; 3; 1 ] [ for axis in 0..3 -> levels.GetLength axis ]
 
         equal
             [ 0.; 1.; 0.5; 0.25; 1. ]
-            [ levels[0, 0, 0]; levels[0, 0, 1]; levels[0, 0, 2]; levels[0, 1, 0]; levels[1, 1, 2] ])
+            [ levels[0, 0, 0, 0]; levels[0, 0, 1, 0]; levels[0, 0, 2, 0]; levels[0, 1, 0, 0]; levels[1, 1, 2, 0] ])
 
 [<Test>]
 let ``samples are those of the seed, and draws are the outcomes of their means`` () =

@@ -94,9 +94,12 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
                 (Option.map Seq.toArray Levels)
         )
 
-    static member private Images(images, (count, height, width), columns, rowLabels, columnLabels) =
+    static member private Images(images, (count, height, width, channels), columns, rowLabels, columnLabels) =
         if count = 0 || height = 0 || width = 0 then
             fail $"An image grid needs images, but got {count} of {height} by {width} pixels."
+
+        if channels <> 1 && channels <> 3 then
+            fail $"The pixels of an image have 1 level of grey or 3 of red, green and blue, not {channels}."
 
         let columns = defaultArg columns (min count 10)
 
@@ -106,7 +109,7 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         let labels = Option.map Seq.toArray >> Option.defaultValue [||]
 
         let trace, layout, area =
-            ImageGrids.create images (count, height, width) columns (labels rowLabels) (labels columnLabels)
+            ImageGrids.create images (count, height, width, channels) columns (labels rowLabels) (labels columnLabels)
 
         Chart([ { Trace = trace; Band = None; Color = None } ], layout, Some area)
 
@@ -115,7 +118,14 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
     static member ImageGrid
         (images: float[,,], ?Columns: int, ?RowLabels: seq<string>, ?ColumnLabels: seq<string>)
         : Chart =
-        let shape = images.GetLength 0, images.GetLength 1, images.GetLength 2
+        let shape = images.GetLength 0, images.GetLength 1, images.GetLength 2, 1
+        Chart.Images(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
+
+    /// Images [N, H, W, C] with C = 1 level of grey or C = 3 levels of red, green and blue a pixel; otherwise as without C.
+    static member ImageGrid
+        (images: float[,,,], ?Columns: int, ?RowLabels: seq<string>, ?ColumnLabels: seq<string>)
+        : Chart =
+        let shape = images.GetLength 0, images.GetLength 1, images.GetLength 2, images.GetLength 3
         Chart.Images(Array.ofSeq (Seq.cast<float> images), shape, Columns, RowLabels, ColumnLabels)
 
     /// Images [N, H, W], or [N, D] with D = H², as a tensor; otherwise as from an array.
@@ -137,8 +147,8 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
             match shape.Rank with
             | 2 ->
                 let side = side shape[1]
-                shape[0], side, side
-            | 3 -> shape[0], shape[1], shape[2]
+                shape[0], side, side, 1
+            | 3 -> shape[0], shape[1], shape[2], 1
             | _ -> fail $"Images are a tensor of shape [images, height, width] or [images, pixels], not {shape}."
 
         Chart.Images(images.ToArray(), size, Columns, RowLabels, ColumnLabels)
@@ -237,12 +247,17 @@ type Chart internal (series: Series list, layout: JsonObject, area: (int * int) 
         let labels = values |> Seq.map (fun value -> value.ToString("R", Globalization.CultureInfo.InvariantCulture))
         chart.With([ "xaxis"; "tickvals" ], Figure.numbers values).With([ "xaxis"; "ticktext" ], Figure.texts labels)
 
-    /// The chart with this part of a y axis that is not logarithmic; what lies outside is cut off.
-    static member WithYRange (low: float, high: float) (chart: Chart) : Chart =
+    member private chart.WithRange(axis: string, low: float, high: float) =
         if not (low < high) || not (Double.IsFinite(high - low)) then
-            fail $"The range of a y axis goes from a lower to a higher number, not from {low} to {high}."
+            fail $"The range of an {axis} axis goes from a lower to a higher number, not from {low} to {high}."
 
-        chart.With([ "yaxis"; "range" ], Figure.numbers [ low; high ])
+        chart.With([ axis + "axis"; "range" ], Figure.numbers [ low; high ])
+
+    /// The chart with this part of an x axis that is not logarithmic; what lies outside is cut off.
+    static member WithXRange (low: float, high: float) (chart: Chart) : Chart = chart.WithRange("x", low, high)
+
+    /// The chart with this part of a y axis that is not logarithmic; what lies outside is cut off.
+    static member WithYRange (low: float, high: float) (chart: Chart) : Chart = chart.WithRange("y", low, high)
 
     /// A logarithmic x axis; numbers that are not positive are left out.
     static member WithLogX(chart: Chart) : Chart = chart.With([ "xaxis"; "type" ], Figure.string "log")

@@ -9,10 +9,10 @@ module internal ImageGrids =
     /// The widest drawing, in pixels of the screen, that is magnified.
     let private room = 840
 
-    /// The trace, the layout and the size of the drawing area, for images given as rows one after another.
+    /// The trace, the layout and the size of the drawing area, for images given as rows one after another, with 1 or 3 levels for each pixel.
     let create
         (images: float array)
-        (count, height, width)
+        (count, height, width, channels)
         (columns: int)
         (rowLabels: string array)
         (columnLabels: string array)
@@ -32,37 +32,58 @@ module internal ImageGrids =
         let stepX, stepY = width + gap, height + gap
         let gridWidth, gridHeight = columns * stepX - gap, rows * stepY - gap
 
-        // 256 levels of grey are what a screen shows, and keep the page small.
+        // 256 levels are what a screen shows, and keep the page small.
         let level (value: float) : JsonNode =
             if Double.IsNaN value then
                 null
             else
                 JsonValue.Create(int (Math.Round(255. * Math.Clamp(value, 0., 1.))))
 
+        let isColoured = channels > 1
+
+        // What lies between images is not drawn: nothing in grey, no opacity in colours.
+        let between () =
+            if isColoured then
+                Figure.array [| for _ in 0..3 -> Figure.integer 0 |]
+            else
+                null
+
         let pixel y x =
             let image = (y / stepY) * columns + x / stepX
             let row, column = y % stepY, x % stepX
 
             if row < height && column < width && image < count then
-                level images[(image * height + row) * width + column]
+                let first = ((image * height + row) * width + column) * channels
+
+                if isColoured then
+                    let opaque = Figure.integer 255
+                    Figure.array (Array.append [| for channel in 0..2 -> level images[first + channel] |] [| opaque |])
+                else
+                    level images[first]
             else
-                null
+                between ()
 
         let z = [| for y in 0 .. gridHeight - 1 -> Figure.array [| for x in 0 .. gridWidth - 1 -> pixel y x |] |]
 
+        let shown = [ "z", Figure.array z; "hoverinfo", Figure.string "skip" ]
+
         let trace =
-            Figure.object
-                [ "type", Figure.string "heatmap"
-                  "z", Figure.array z
-                  "zmin", Figure.integer 0
-                  "zmax", Figure.integer 255
-                  "zsmooth", Figure.flag false
-                  "showscale", Figure.flag false
-                  "hoverinfo", Figure.string "skip"
-                  "colorscale",
-                  Figure.array
-                      [ Figure.array [ Figure.integer 0; Figure.string "#000000" ]
-                        Figure.array [ Figure.integer 1; Figure.string "#ffffff" ] ] ]
+            if isColoured then
+                Figure.object ([ "type", Figure.string "image"; "colormodel", Figure.string "rgba256" ] @ shown)
+            else
+                let greys =
+                    [ Figure.array [ Figure.integer 0; Figure.string "#000000" ]
+                      Figure.array [ Figure.integer 1; Figure.string "#ffffff" ] ]
+
+                Figure.object (
+                    [ "type", Figure.string "heatmap"
+                      "zmin", Figure.integer 0
+                      "zmax", Figure.integer 255
+                      "zsmooth", Figure.flag false
+                      "showscale", Figure.flag false
+                      "colorscale", Figure.array greys ]
+                    @ shown
+                )
 
         let axis (labels: string array) step size extent =
             [ "range", Figure.numbers extent

@@ -9,13 +9,16 @@ internal static class Unpacking
     // Handwritten digits as 0/1 in eight bytes each, which is as wasteful as data get, compress a hundred times.
     private const long LargestRatio = 250;
 
+    /// <summary>How many bytes a compressed file of some size may unfold to.</summary>
+    public static long LimitOf(long packedBytes) => Math.Max(AlwaysAllowed, LargestRatio * packedBytes);
+
     /// <summary>Reads everything; memory grows with the data, to at most 64 MB or 250 times the packed size.</summary>
     /// <param name="name">What is read, for messages.</param>
     /// <param name="packedBytes">Size of the compressed file.</param>
     /// <param name="fill">Fills the buffer unless the data end; returns the number of bytes.</param>
     public static byte[] ReadAll(string name, long packedBytes, Func<Memory<byte>, int> fill)
     {
-        long limit = Math.Min(Array.MaxLength - 1, Math.Max(AlwaysAllowed, LargestRatio * packedBytes));
+        long limit = Math.Min(Array.MaxLength - 1, LimitOf(packedBytes));
         byte[] bytes = new byte[Math.Min(FirstBlock, limit)];
         int filled = 0;
         while (true)

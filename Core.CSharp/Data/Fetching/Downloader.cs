@@ -49,6 +49,8 @@ public sealed class Downloader : IDisposable
         ArgumentNullException.ThrowIfNull(file);
         if (entry.Instructions.Length > 0 && _options.Mirrors.Count == 0)
             throw new DataException($"'{entry.Name}' cannot be fetched, because its files are not published one by one. {entry.Instructions}");
+        if (!file.HasChecksum)
+            throw new DataException($"{file.Name} of '{entry.Name}' cannot be fetched, because no file is published that it could be checked against. {entry.Instructions}".TrimEnd());
         string folder = FolderOf(entry, dataFolder);
         using FolderLock folderLock = new(folder);
         string[] present = [.. ((string[])[Path.Combine(folder, file.Name), Path.Combine(folder, file.Name + ".gz")]).Where(File.Exists)];

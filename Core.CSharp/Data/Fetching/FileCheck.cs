@@ -13,6 +13,8 @@ public static class FileCheck
     {
         ArgumentNullException.ThrowIfNull(file);
         using UnpackedFile stored = UnpackedFile.Open(path);
+        if (!file.HasChecksum)
+            return FileState.Unpublished;
         byte[] buffer = new byte[BufferBytes];
         try
         {

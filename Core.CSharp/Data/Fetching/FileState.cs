@@ -11,4 +11,7 @@ public enum FileState
 
     /// <summary>It holds other bytes, or more.</summary>
     Altered,
+
+    /// <summary>It is the user's own; no published file could be compared with it.</summary>
+    Unpublished,
 }

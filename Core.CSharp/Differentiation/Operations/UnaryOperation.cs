@@ -36,6 +36,7 @@ internal sealed class UnaryOperation : Operation
             case UnaryFunction.Elu: context.Add(0, ActivationAdjointOperation.Instance.Apply(Activation.Elu, context.Output, g)); break;
             case UnaryFunction.NegativePart: context.Add(0, g * context.Input(0).IsNegative()); break;
             case UnaryFunction.IsNegative: break;
+            case UnaryFunction.Finite: context.Add(0, g); break;
             default: throw new InvalidOperationException($"No derivative of {(UnaryFunction)context.Attributes.I}.");
         }
     }

@@ -63,6 +63,7 @@ public sealed unsafe partial class CpuDevice
             case UnaryFunction.Elu: Run(new UnaryLoop<EluOperation>(from, to), x.Length); break;
             case UnaryFunction.NegativePart: Run(new UnaryLoop<NegativePartOperation>(from, to), x.Length); break;
             case UnaryFunction.IsNegative: Run(new UnaryLoop<IsNegativeOperation>(from, to), x.Length); break;
+            case UnaryFunction.Finite: Run(new UnaryLoop<FiniteOperation>(from, to), x.Length); break;
             default: throw new ArgumentOutOfRangeException(nameof(f));
         }
     }
@@ -108,6 +109,13 @@ public sealed unsafe partial class CpuDevice
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector512<float> Invoke(Vector512<float> x) => Vector512.LessThan(x, Vector512<float>.Zero) & Vector512<float>.One;
+    }
+
+    private readonly struct FiniteOperation : IUnaryOperation
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector512<float> Invoke(Vector512<float> x) =>
+            Vector512.Min(Vector512.Max(x, Vector512.Create(-float.MaxValue)), Vector512.Create(float.MaxValue));
     }
 
     /// <inheritdoc/>
