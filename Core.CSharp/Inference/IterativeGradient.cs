@@ -3,6 +3,7 @@ using GapLab.Distributions;
 using GapLab.Families;
 using GapLab.Models;
 using GapLab.Objectives;
+using GapLab.Optimization;
 using GapLab.Specification;
 using GapLab.Tensors;
 
@@ -41,7 +42,7 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
         Tensor[] parameters = [.. vae.Parameters];
         // What one iteration hands to the next lies in places that all of them use.
         GenerativeModel looked = Looked(vae.Model);
-        Tensor[] sums = [.. parameters.Select(parameter => Tensor.Filled(parameter.Device, parameter.Shape, 0, parameter.Type))];
+        var sums = new GradientSums(parameters);
         (IterativeView view, LocalParameters carried) = method.Look(
             method.Objective(looked, vae.Family, x, stream, step, 0, weights), vae.Family, x, method.Start(looked, vae.Family, x, stream, step), 1);
         Tensor last = default;
@@ -56,11 +57,9 @@ public sealed class IterativeGradient(ThetaGradient theta = ThetaGradient.LastIt
             Tensor[] wanted = [.. parameters.AsSpan(first), .. lambda.Blocks];
             var found = new Tensor[wanted.Length];
             Gradient.Of(evaluation.Value, wanted, found);
-            for (int i = first; i < parameters.Length; i++)
-            {
-                double share = theta == ThetaGradient.LastIteration && i < decoder ? 1 : iterations;
-                sums[i].Assign(sums[i] + found[i - first] / (share * x.Count));
-            }
+            int others = Math.Max(first, decoder);
+            sums.Add(first, found.AsSpan(0, others - first), 1.0 / ((theta == ThetaGradient.LastIteration ? 1 : iterations) * x.Count));
+            sums.Add(others, found.AsSpan(others - first, parameters.Length - others), 1.0 / (iterations * x.Count));
             if (isLast)
             {
                 last = scope.Keep(evaluation.Value);

@@ -174,6 +174,9 @@ public abstract class Device
     /// <summary>One Adam update of all parameters and their moments, in place.</summary>
     public abstract void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters);
 
+    /// <summary>The sums p ← p + scale · g of all pairs, in place; rounded after each of the two operations.</summary>
+    public abstract void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs);
+
     /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + g, p ← p + rate · m.</summary>
     public abstract void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters);
 

@@ -79,3 +79,22 @@ let ``a parameter named twice, or computed from others, is refused`` () =
     throws<GapLabException> [ "Sgd"; "different tensors" ] (fun () -> Sgd([ p; p ], 0.1) |> ignore)
     use _ = MemoryScope.Enter()
     throws<GapLabException> [ "Adam"; "computed from others" ] (fun () -> Adam([ p * 2.0 ], AdamOptions()) |> ignore)
+
+[<Test>]
+let ``sums of gradients take each with its scale, and leave the others`` () =
+    for device in [ ReferenceDevice.Instance :> Device; CpuDevice.Instance ] do
+        use _ = MemoryScope.Enter()
+        let parameters = [| vector device (Array.create 37 9.0); vector device (Array.create 5 9.0) |]
+        let sums = GradientSums parameters
+        let first, second = Array.init 37 float, Array.init 5 (fun i -> 0.5 - float i)
+        sums.Add(0, ReadOnlySpan [| vector device first; vector device second |], 0.5)
+        sums.Add(1, ReadOnlySpan [| vector device second |], -2.0)
+        sums.Add(2, ReadOnlySpan<Tensor>.Empty, 3.0)
+        let result = Array.zeroCreate<Tensor> 2
+        sums.CopyTo(Span result)
+        equal [| for g in first -> 0.5 * g |] (result[0].ToArray())
+        equal [| for g in second -> 0.5 * g - 2.0 * g |] (result[1].ToArray())
+        equal (Array.create 37 9.0) (parameters[0].ToArray())
+        let add at (gradient: Tensor) () = sums.Add(at, ReadOnlySpan [| gradient |], 1.0)
+        throws<ShapeException> [ "gradient 1"; "does not fit its parameter" ] (add 1 (vector device first))
+        throws<ShapeException> [ "1 gradients from parameter 2 on do not fit 2" ] (add 2 (vector device second))

@@ -12,9 +12,14 @@ public sealed unsafe partial class CpuDevice
     public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters) =>
         Update(new MomentumRule((float)rate, (float)momentum), parameters);
 
+    /// <inheritdoc/>
+    public override void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs) => Update(new AddScaledRule((float)scale), pairs);
+
     /// <summary>How one vector of parameters moves: p, m and v are read and written once.</summary>
     private interface IUpdateRule
     {
+        bool HasFirstMoment { get; }
+
         bool HasSecondMoment { get; }
 
         void Apply(Vector512<float> g, ref Vector512<float> p, ref Vector512<float> m, ref Vector512<float> v);
@@ -26,7 +31,7 @@ public sealed unsafe partial class CpuDevice
         int count = 0;
         foreach (ParameterUpdate parameter in parameters)
         {
-            RequireFloat32("Optimizer", parameter.Parameter, parameter.Gradient, parameter.FirstMoment);
+            RequireFloat32("Optimizer", parameter.Parameter, parameter.Gradient, rule.HasFirstMoment ? parameter.FirstMoment : parameter.Gradient);
             count = checked(count + parameter.Parameter.Length);
         }
         fixed (ParameterUpdate* first = parameters)
@@ -60,19 +65,21 @@ public sealed unsafe partial class CpuDevice
             int i = start;
             for (; i <= end - 16; i += 16)
             {
-                Vector512<float> pi = Vector512.Load(p + i), mi = Vector512.Load(m + i), vi = rule.HasSecondMoment ? Vector512.Load(v + i) : default;
+                Vector512<float> pi = Vector512.Load(p + i), mi = rule.HasFirstMoment ? Vector512.Load(m + i) : default, vi = rule.HasSecondMoment ? Vector512.Load(v + i) : default;
                 rule.Apply(Vector512.Load(g + i), ref pi, ref mi, ref vi);
                 pi.Store(p + i);
-                mi.Store(m + i);
+                if (rule.HasFirstMoment)
+                    mi.Store(m + i);
                 if (rule.HasSecondMoment)
                     vi.Store(v + i);
             }
             for (; i < end; i++)
             {
-                Vector512<float> pi = Vector512.CreateScalar(p[i]), mi = Vector512.CreateScalar(m[i]), vi = Vector512.CreateScalar(rule.HasSecondMoment ? v[i] : 0);
+                Vector512<float> pi = Vector512.CreateScalar(p[i]), mi = Vector512.CreateScalar(rule.HasFirstMoment ? m[i] : 0), vi = Vector512.CreateScalar(rule.HasSecondMoment ? v[i] : 0);
                 rule.Apply(Vector512.CreateScalar(g[i]), ref pi, ref mi, ref vi);
                 p[i] = pi.ToScalar();
-                m[i] = mi.ToScalar();
+                if (rule.HasFirstMoment)
+                    m[i] = mi.ToScalar();
                 if (rule.HasSecondMoment)
                     v[i] = vi.ToScalar();
             }
@@ -83,6 +90,8 @@ public sealed unsafe partial class CpuDevice
     {
         private readonly float _beta1 = (float)step.Beta1, _rest1 = (float)(1 - step.Beta1), _beta2 = (float)step.Beta2, _rest2 = (float)(1 - step.Beta2);
         private readonly float _epsilon = (float)step.Epsilon, _rate = (float)(step.Rate / step.Correction1), _scale2 = (float)(1 / step.Correction2);
+
+        public bool HasFirstMoment => true;
 
         public bool HasSecondMoment => true;
 
@@ -100,6 +109,8 @@ public sealed unsafe partial class CpuDevice
     {
         private readonly float _rate = rate, _momentum = momentum;
 
+        public bool HasFirstMoment => true;
+
         public bool HasSecondMoment => false;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -108,5 +119,17 @@ public sealed unsafe partial class CpuDevice
             m = Vector512.FusedMultiplyAdd(Vector512.Create(_momentum), m, g);
             p = Vector512.FusedMultiplyAdd(Vector512.Create(_rate), m, p);
         }
+    }
+
+    private readonly struct AddScaledRule(float scale) : IUpdateRule
+    {
+        private readonly float _scale = scale;
+
+        public bool HasFirstMoment => false;
+
+        public bool HasSecondMoment => false;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Apply(Vector512<float> g, ref Vector512<float> p, ref Vector512<float> m, ref Vector512<float> v) => p += Vector512.Create(_scale) * g;
     }
 }

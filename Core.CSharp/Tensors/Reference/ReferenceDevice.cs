@@ -201,6 +201,14 @@ public sealed partial class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
+    public override void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs)
+    {
+        foreach ((Storage p, Storage g, _, _) in pairs)
+            for (int i = 0; i < p.Length; i++)
+                p.Doubles[i] += scale * g.Doubles[i];
+    }
+
+    /// <inheritdoc/>
     public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters)
     {
         foreach ((Storage p, Storage g, Storage m, _) in parameters)

@@ -273,6 +273,14 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs)
+    {
+        long start = Trace.KernelStart();
+        device.AddScaled(scale, pairs);
+        Trace.KernelEnd(TracedKernel.AddScaled, start, Count(pairs));
+    }
+
+    /// <inheritdoc/>
     public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters)
     {
         long start = Trace.KernelStart();
