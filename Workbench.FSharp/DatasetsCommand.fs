@@ -5,6 +5,7 @@ open System.IO
 open Argu
 open GapLab.Data
 open GapLab.Data.Fetching
+open GapLab.Models
 open GapLab.Tensors
 
 /// The options of `datasets.fsx list`.
@@ -79,7 +80,8 @@ module DatasetsCommand =
         let places =
             found |> List.map (fun (_, path) -> Path.GetDirectoryName path) |> List.distinct |> String.concat ", "
 
-        let isImages (file: CatalogFile) = file.Role = CatalogRole.Training || file.Role = CatalogRole.Test
+        let isImages (file: CatalogFile) =
+            List.contains file.Role [ CatalogRole.Training; CatalogRole.Validation; CatalogRole.Test ]
 
         let haveImages =
             entry.Files |> Seq.forall (fun file -> not (isImages file) || List.exists (fst >> (=) file) found)
@@ -97,7 +99,11 @@ module DatasetsCommand =
             printfn "%s" ((String.concat "  " cells).TrimEnd())
 
     let private sizeOf (entry: CatalogEntry) =
-        if entry.Files |> Seq.exists (fun file -> file.Format = CatalogFormat.WordCounts) then
+        let isText =
+            entry.Files
+            |> Seq.exists (fun file -> file.Format = CatalogFormat.WordCounts || file.Format = CatalogFormat.Sentences)
+
+        if isText then
             $"{entry.Width} words"
         else
             $"{entry.Height}x{entry.Width}" + (if entry.Channels = 1 then "" else $"x{entry.Channels}")
@@ -110,7 +116,10 @@ module DatasetsCommand =
 
             match count CatalogRole.Training with
             | 0 -> $"your own, {sizeOf entry}"
-            | training -> $"{training} + {count CatalogRole.Test}, {sizeOf entry}"
+            | training ->
+                let held = count CatalogRole.Validation
+                let validation = if held = 0 then "" else $" + {held}"
+                $"{training}{validation} + {count CatalogRole.Test}, {sizeOf entry}"
 
         printColumns
             [ [ "name"; "datapoints"; "unpacked"; "state"; "licence" ]
@@ -118,6 +127,11 @@ module DatasetsCommand =
               [ DataSets.Shapes; "any number, 32x32x3"; "-"; "generated"; "none needed" ]
               [ DataSets.Documents
                 $"any number, {SyntheticDocuments.VocabularySize} words"
+                "-"
+                "generated"
+                "none needed" ]
+              [ DataSets.Oracle
+                $"any number, {OracleOptions().VocabularySize} words"
                 "-"
                 "generated"
                 "none needed" ]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using GapLab.Data.Text;
 using GapLab.Tensors;
 
 namespace GapLab.Data;
@@ -89,16 +90,23 @@ public sealed class Catalog
     /// <param name="validationCount">
     /// How many training datapoints become the validation part, the last ones unless the files are sorted; null for the data set's default, 0 for none.
     /// </param>
+    /// <param name="vocabularySize">How many words the vocabulary of a text has at most; null for the data set's default.</param>
     /// <exception cref="DataException">Unknown name, missing, malformed or altered file, or more validation datapoints than there are.</exception>
-    public DataSet Load(string name, DataFolders folders, int? validationCount = null)
+    public DataSet Load(string name, DataFolders folders, int? validationCount = null, int? vocabularySize = null)
     {
         CatalogEntry entry = Find(name);
+        if (IsOf(entry, CatalogFormat.Sentences))
+        {
+            // Everything is found before anything is read, so a missing test file is reported at once.
+            var located = entry.Files.ToDictionary(file => file, file => Locate(entry, file, folders));
+            return TextData.Load(entry, file => ReadSentences(file, located[file]), validationCount, vocabularySize);
+        }
+
         CatalogFile[] training = [.. entry.Files.Where(f => f.Role == CatalogRole.Training)];
         CatalogFile[] test = [.. entry.Files.Where(f => f.Role == CatalogRole.Test)];
         int held = validationCount ?? entry.Validation;
         if (training.All(file => file.Count > 0))
             RequireSplit(entry, training.Sum(file => file.Count), held);
-        // Everything is found before anything is read, so a missing test file is reported at once.
         string[] trainingPaths = [.. training.Select(f => Locate(entry, f, folders))];
         string[] testPaths = [.. test.Select(f => Locate(entry, f, folders))];
         List<LoadedFile> files = [];
@@ -157,7 +165,9 @@ public sealed class Catalog
         foreach (CatalogFile file in entry.Files)
         {
             string path = Locate(entry, file, folders);
-            if (file.Role is CatalogRole.Training or CatalogRole.Test)
+            if (file.Format == CatalogFormat.Sentences)
+                files.Add(ReadSentences(file, path).File);
+            else if (file.Role is CatalogRole.Training or CatalogRole.Test)
                 _ = ReadPart(entry, file, path, files);
             else if (file.Role == CatalogRole.Vocabulary)
                 files.Add(VocabularyReader.Read(path, entry.Width, Checksum(file)).File);
@@ -185,6 +195,8 @@ public sealed class Catalog
         static (DataPart Part, LoadedFile Loaded) Images(IdxArray array) => (IdxReader.ToImages(array), array.File);
     }
 
+    private static SentenceFile ReadSentences(CatalogFile file, string path) => SentenceReader.Read(path, Checksum(file), file.Count == 0 ? null : file.Count);
+
     private static void RequireSplit(CatalogEntry entry, int total, int held)
     {
         if (held < 0 || held >= total)
@@ -196,9 +208,10 @@ public sealed class Catalog
 
     private static string? Checksum(CatalogFile file) => file.HasChecksum ? file.Sha256 : null;
 
-    private static string Kind(CatalogEntry entry) => IsOfDocuments(entry) ? "documents" : "images";
+    private static string Kind(CatalogEntry entry) =>
+        IsOf(entry, CatalogFormat.WordCounts) ? "documents" : IsOf(entry, CatalogFormat.Sentences) ? "sentences" : "images";
 
-    private static bool IsOfDocuments(CatalogEntry entry) => entry.Files.Any(file => file.Format == CatalogFormat.WordCounts);
+    private static bool IsOf(CatalogEntry entry, CatalogFormat format) => entry.Files.Any(file => file.Format == format);
 
     private static IEnumerable<SplitRange> Drawn(string part, CatalogFile[] files, int first, int count) =>
         [new SplitRange(part, $"{string.Join(" and ", files.Select(file => file.Name))} in random order", first, count)];
@@ -241,13 +254,21 @@ public sealed class Catalog
             return $"its images are {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
+        if (IsOf(entry, CatalogFormat.Sentences))
+            return SentencesFault(entry);
+
         CatalogRole[] needed = [CatalogRole.Training, CatalogRole.Test];
         if (needed.Any(role => entry.Files.All(f => f.Role != role)))
         {
             return $"it lacks training or test {Kind(entry)}";
         }
 
-        if (IsOfDocuments(entry) && entry.Files.Any(f => f.Format is not (CatalogFormat.WordCounts or CatalogFormat.Vocabulary)))
+        if (entry.Files.Any(f => f.Role == CatalogRole.Validation))
+        {
+            return "it has a file of validation datapoints, which only text has";
+        }
+
+        if (IsOf(entry, CatalogFormat.WordCounts) && entry.Files.Any(f => f.Format is not (CatalogFormat.WordCounts or CatalogFormat.Vocabulary)))
         {
             return "it has documents and other datapoints";
         }
@@ -262,11 +283,34 @@ public sealed class Catalog
         return entry.Files.Select(f => Fault(entry, f)).FirstOrDefault(f => f is not null);
     }
 
-    private static string? Fault(CatalogEntry entry, CatalogFile file)
+    private static string? SentencesFault(CatalogEntry entry)
+    {
+        CatalogRole[] roles = [.. entry.Files.Select(file => file.Role).Order()];
+        if (!roles.AsSpan().SequenceEqual([CatalogRole.Training, CatalogRole.Validation, CatalogRole.Test]) || entry.Files.Any(file => file.Format != CatalogFormat.Sentences))
+        {
+            return "text needs one file of sentences each for training, validation and testing, and no other";
+        }
+
+        return (entry.Height, entry.Channels) != (1, 1) || entry.Validation != 0 || entry.Files.Any(file => file.Count < 0)
+            ? "text has a height and channels of 1, no part of the training sentences for validation, and files of 0 lines or more"
+            : entry.Files.Select(NameFault).FirstOrDefault(fault => fault is not null);
+    }
+
+    private static string? NameFault(CatalogFile file)
     {
         if (file.Name.Length == 0 || Path.GetFileName(file.Name) != file.Name)
         {
             return $"'{file.Name}' is not a plain file name";
+        }
+
+        return !file.HasChecksum || (file.Sha256.Length == 64 && file.Sha256.All(char.IsAsciiHexDigit)) ? null : $"the sha256 of {file.Name} is not 64 hexadecimal digits";
+    }
+
+    private static string? Fault(CatalogEntry entry, CatalogFile file)
+    {
+        if (NameFault(file) is { } fault)
+        {
+            return fault;
         }
 
         // What a file of documents needs grows with the words that occur.
@@ -297,7 +341,7 @@ public sealed class Catalog
             return $"{file.Name} cannot hold images of {DataPart.SizeText(entry.Height, entry.Width, entry.Channels)}";
         }
 
-        return !file.HasChecksum || (file.Sha256.Length == 64 && file.Sha256.All(char.IsAsciiHexDigit)) ? null : $"the sha256 of {file.Name} is not 64 hexadecimal digits";
+        return null;
     }
 
     private static Catalog ReadBuiltIn()

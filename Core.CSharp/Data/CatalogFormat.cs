@@ -15,6 +15,9 @@ public enum CatalogFormat
     /// <summary>Documents as bags of words, see <see cref="WordCountReader"/>.</summary>
     WordCounts,
 
+    /// <summary>Text, one sentence a line, see <see cref="Text.SentenceReader"/>.</summary>
+    Sentences,
+
     /// <summary>Images in a MATLAB file, see <see cref="MatReader"/>.</summary>
     Mat,
 

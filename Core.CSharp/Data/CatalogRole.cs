@@ -6,6 +6,9 @@ public enum CatalogRole
     /// <summary>Datapoints to train on or to validate with; several such files are joined in the catalog's order.</summary>
     Training,
 
+    /// <summary>Datapoints to validate with, where they have a file of their own.</summary>
+    Validation,
+
     /// <summary>Datapoints of the test part.</summary>
     Test,
 

@@ -1,3 +1,5 @@
+using GapLab.Models;
+
 namespace GapLab.Data;
 
 /// <summary>What a script may choose about a data set.</summary>
@@ -14,6 +16,12 @@ public sealed record DataOptions
     /// (for binarized-mnist the published 50,000 training and 10,000 validation images) and leaves the validation part empty.
     /// </summary>
     public int? ValidationCount { get; init; }
+
+    /// <summary>How many words the vocabulary of a text has at most, the unknown word and the end of a sentence among them; null for the data set's own default.</summary>
+    public int? VocabularySize { get; init; }
+
+    /// <summary>The generator of the sentences called "oracle".</summary>
+    public OracleOptions Oracle { get; init; } = new();
 
     /// <summary>Seed of generated data.</summary>
     public ulong SyntheticSeed { get; init; }

@@ -1,3 +1,4 @@
+using GapLab.Data.Text;
 using GapLab.Tensors;
 
 namespace GapLab.Data;
@@ -16,7 +17,7 @@ public sealed class DataSet
     /// <param name="citation">What to cite; empty for generated data.</param>
     /// <param name="licence">Licence of the data; empty for generated data.</param>
     /// <param name="note">What else must be known of the data, as the end of a sentence; empty for nothing.</param>
-    /// <param name="vocabulary">The words of documents, in the order of their counts; null where they are not known or there are none.</param>
+    /// <param name="vocabulary">The words of documents and sentences, in the order of their numbers; null where they are not known or there are none.</param>
     public DataSet(
         string name, DataSplits splits, Binarization defaultBinarization, IReadOnlyList<LoadedFile> files, string citation = "", string licence = "", string note = "",
         IReadOnlyList<string>? vocabulary = null)
@@ -73,11 +74,14 @@ public sealed class DataSet
     /// <summary>What else must be known of the data, such as that they are a part of the published ones; empty for nothing.</summary>
     public string Note { get; }
 
-    /// <summary>The words of documents, in the order of their counts; empty where they are not known or there are none.</summary>
+    /// <summary>The words of documents and sentences, in the order of their numbers; empty where they are not known or there are none.</summary>
     public IReadOnlyList<string> Vocabulary { get; }
 
     /// <summary>Whether the datapoints are documents, given by how often they have each word.</summary>
     public bool HasCounts => Splits.Train is CountSet;
+
+    /// <summary>Whether the datapoints are sentences.</summary>
+    public bool HasSentences => Splits.Train is SentenceSet;
 
     /// <summary>Expected value of each pixel of the training images under <see cref="DefaultBinarization"/>, [PixelCount] in 0..1; computed on first use.</summary>
     /// <exception cref="DataException">The training part is empty.</exception>
@@ -91,7 +95,7 @@ public sealed class DataSet
 
     /// <summary>One line for provenance: name, index ranges of the parts, default binarization, and what else must be known.</summary>
     public string Provenance =>
-        $"{Name}: {string.Join(", ", Splits.Ranges)}; {(HasCounts ? "counts of words" : $"binarization {DefaultBinarization.Description}")}{(Note.Length == 0 ? "" : $"; {Note}")}";
+        $"{Name}: {string.Join(", ", Splits.Ranges)}; {(HasCounts ? "counts of words" : HasSentences ? "sentences" : $"binarization {DefaultBinarization.Description}")}{(Note.Length == 0 ? "" : $"; {Note}")}";
 
     private DataPart[] Parts => [Splits.Train, Splits.Validation, Splits.Test];
 
@@ -117,9 +121,12 @@ public sealed class DataSet
             part = part.Choose(order.AsSpan(0, count.Value));
         }
 
-        return part is CountSet documents
-            ? new CountSource(device, documents, _wordWeights.Value)
-            : new ImageSource(device, part, binarization ?? DefaultBinarization);
+        return part switch
+        {
+            CountSet documents => new CountSource(device, documents, _wordWeights.Value),
+            SentenceSet sentences => new SentenceSource(device, sentences),
+            _ => new ImageSource(device, part, binarization ?? DefaultBinarization),
+        };
     }
 
     private ImageSet Images(DataSplit split) => Splits[split] as ImageSet

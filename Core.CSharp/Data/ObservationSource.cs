@@ -17,6 +17,16 @@ public abstract class ObservationSource
     /// <param name="epoch">The epoch, for data that are sampled anew each time.</param>
     public abstract Observations Batch(ReadOnlySpan<int> indices, int epoch = 0);
 
+    /// <summary>The batches of an epoch: all datapoints in random order, unless the data are of a kind that is better put together otherwise. Their number is the same in every epoch.</summary>
+    /// <param name="batchSize">Datapoints in a batch; a last one may have fewer.</param>
+    /// <param name="stream">The source of the order.</param>
+    public virtual IReadOnlyList<int[]> Batches(int batchSize, RandomStream stream)
+    {
+        int[] order = [.. Enumerable.Range(0, Count)];
+        stream.Shuffle(order);
+        return [.. order.Chunk(batchSize)];
+    }
+
     /// <summary>
     /// A random subset as one batch, for evaluation: the same for every experiment on these data, and contained in every larger one. Files may be
     /// sorted (the test images of binarized MNIST are, by class), so the first datapoints would not stand for the rest.

@@ -125,6 +125,18 @@ public readonly partial struct Tensor
     /// <param name="sizes">The new sizes.</param>
     public Tensor Reshape(params int[] sizes) => Reshape(new Shape(sizes));
 
+    /// <summary>Placeholder.</summary>
+    public Tensor LinearCategoricalLogLikelihood(Tensor weight, Tensor bias, ReadOnlyMemory<int> ids)
+    {
+        Tensor logits = Linear(weight, bias);
+        Tensor shifted = logits - logits.Max(-1).Reshape(logits.Shape.With(-1, 1)).Detach();
+        var oneHot = new float[logits.Count];
+        for (int i = 0; i < ids.Length; i++)
+            oneHot[i * logits.Shape[1] + ids.Span[i]] = 1;
+        Tensor picked = (shifted * Create(logits.Device, logits.Shape, oneHot)).Sum(-1, ElementType.Float64);
+        return picked - shifted.Exp().Sum(-1, ElementType.Float64).Log();
+    }
+
     /// <summary>
     /// The same numbers as a tensor of its own: a derivative with respect to it counts the uses of this handle only, not those of the original.
     /// </summary>

@@ -3,7 +3,8 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using GapLab.Data;
-using GapLab.Data.Arrays;
+using GapLab.Data.Text;
+using GapLab.Models;
 using GapLab.Specification;
 using GapLab.Tensors;
 
@@ -21,7 +22,7 @@ public sealed record DataSpec
     private readonly string? _fileHash;
 
     /// <summary>
-    /// A data set's name, see <see cref="DataSets.Names"/>, or the path of a .npy, .npz or .csv file. Files of the user's own, also those of a data set that is not published, enter
+    /// A data set's name, see <see cref="DataSets.Names"/>, or the path of a file, see <see cref="DataSets.IsPath"/>. Files of the user's own, also those of a data set that is not published, enter
     /// keys by the hash of their bytes.
     /// </summary>
     /// <exception cref="DataException">Files of the user's own are missing or cannot be read.</exception>
@@ -56,20 +57,29 @@ public sealed record DataSpec
     /// </summary>
     public bool Dequantizes { get; init; }
 
+    /// <summary>How many words the vocabulary of a text has at most; null for the data set's own number.</summary>
+    public int? VocabularySize { get; init; }
+
+    /// <summary>The generator of the data set "oracle"; null for the usual one. Other data sets have no use for it.</summary>
+    public OracleOptions? Oracle { get; init; }
+
     /// <summary>The description that keys contain.</summary>
     public JsonObject ToJson() => new Component("data", Revision, new
     {
-        name = ArrayFile.IsPath(Name) ? null : Name,
+        name = DataSets.IsPath(Name) ? null : Name,
         sha256 = _fileHash,
         generator = Name switch
         {
             DataSets.Glyphs => new Component("synthetic", Synthetic.Revision).ToJson(),
             DataSets.Shapes => new Component("synthetic-shapes", SyntheticShapes.Revision).ToJson(),
             DataSets.Documents => new Component("synthetic-documents", SyntheticDocuments.Revision).ToJson(),
+            DataSets.Oracle => new Component("oracle-sentences", OracleSentences.Revision).ToJson(),
             _ => null,
         },
         ValidationCount,
         TrainCount,
+        VocabularySize,
+        Oracle,
         resamplesTraining = ResamplesTraining ? true : (bool?)null,
         dequantizes = Dequantizes ? true : (bool?)null,
     }).ToJson();
@@ -80,7 +90,7 @@ public sealed record DataSpec
     /// <exception cref="DataException">Unknown name, missing, malformed or altered file, one that has changed since it was named, or impossible sizes.</exception>
     public LoadedData Load(Device device, string? folder = null)
     {
-        var options = new DataOptions { Folder = folder, ValidationCount = ValidationCount };
+        var options = new DataOptions { Folder = folder, ValidationCount = ValidationCount, VocabularySize = VocabularySize, Oracle = Oracle ?? new OracleOptions() };
         DataSet set = DataSets.Load(Name, TrainCount is { } count ? options with { SyntheticTrainCount = count } : options);
         if (HashOf(OwnFiles(Name, folder)) != _fileHash)
             throw new DataException($"What '{Name}' names has changed since this experiment was described; start again, so that results are kept under the data that they belong to.");
@@ -98,10 +108,10 @@ public sealed record DataSpec
     /// <summary>The files of which nobody but their user knows what they hold.</summary>
     private static IReadOnlyList<string> OwnFiles(string name, string? folder = null)
     {
-        if (ArrayFile.IsPath(name))
+        if (DataSets.IsPath(name))
             return [name];
         CatalogEntry? entry = Catalog.Default.Entries.FirstOrDefault(entry => entry.Name == name);
-        CatalogFile[] unpublished = [.. entry?.Files.Where(file => !file.HasChecksum && file.Role is CatalogRole.Training or CatalogRole.Test) ?? []];
+        CatalogFile[] unpublished = [.. entry?.Files.Where(file => !file.HasChecksum && file.Role is CatalogRole.Training or CatalogRole.Validation or CatalogRole.Test) ?? []];
         return unpublished.Length == 0 ? [] : [.. unpublished.Select(file => Catalog.Default.Locate(entry!, file, DataFolders.Default(folder))).Distinct()];
     }
 

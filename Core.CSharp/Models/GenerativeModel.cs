@@ -22,6 +22,9 @@ public abstract class GenerativeModel(ParameterSet parameters)
     /// <summary>Whether this is the model as training steps use it, see <see cref="InTraining"/>; what layers that work otherwise in training must be told.</summary>
     public bool IsTraining { get; private set; }
 
+    /// <summary>The noise of what is dropped at random in this step of training; null for nothing, as everywhere but in training.</summary>
+    protected Noise? TrainingNoise { get; private set; }
+
     /// <summary>The model in a few words, for tables and provenance.</summary>
     public abstract string Name { get; }
 
@@ -107,6 +110,17 @@ public abstract class GenerativeModel(ParameterSet parameters)
     {
         var copy = (GenerativeModel)MemberwiseClone();
         copy.IsTraining = true;
+        return copy;
+    }
+
+    /// <summary>In training, the same model with what the noise says dropped; outside training this model itself. Training rules compute every objective with it.</summary>
+    /// <param name="noise">The noise of one evaluation.</param>
+    public GenerativeModel WithTrainingNoise(Noise noise)
+    {
+        if (!IsTraining)
+            return this;
+        var copy = (GenerativeModel)MemberwiseClone();
+        copy.TrainingNoise = noise;
         return copy;
     }
 }

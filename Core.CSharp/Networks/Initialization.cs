@@ -24,12 +24,25 @@ public static class Initialization
     public static Tensor FanInUniform(ParameterSet parameters, RandomStream stream, Shape shape, int fan) =>
         Uniform(parameters, stream, shape, 1 / MathF.Sqrt(fan));
 
-    private static Tensor Uniform(ParameterSet parameters, RandomStream stream, Shape shape, float bound)
+    /// <summary>Gives all parameters of a set new values, uniform on ±bound.</summary>
+    /// <param name="parameters">The set.</param>
+    /// <param name="stream">The source of randomness.</param>
+    /// <param name="bound">The bound.</param>
+    public static void AllUniform(ParameterSet parameters, RandomStream stream, double bound)
+    {
+        for (int i = 0; i < parameters.Count; i++)
+            parameters[i].Assign(Uniform(parameters.Device, stream.At(lane: i), parameters[i].Shape, (float)bound));
+    }
+
+    private static Tensor Uniform(ParameterSet parameters, RandomStream stream, Shape shape, float bound) =>
+        Uniform(parameters.Device, stream.At(lane: parameters.Count), shape, bound);
+
+    private static Tensor Uniform(Device device, RandomStream stream, Shape shape, float bound)
     {
         var values = new float[shape.Count];
-        stream.At(lane: parameters.Count).FillUniform(values);
+        stream.FillUniform(values);
         for (int i = 0; i < values.Length; i++)
             values[i] = bound * (2 * values[i] - 1);
-        return Tensor.Create(parameters.Device, shape, values);
+        return Tensor.Create(device, shape, values);
     }
 }

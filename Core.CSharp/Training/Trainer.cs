@@ -46,8 +46,7 @@ public sealed class Trainer(TrainerOptions options)
             ? null
             : new ValidationCurve(validation, options.ValidationPoints, options.ValidationSamples, new RandomStream(options.Seed, RandomPurpose.Evaluation));
         var gradients = new Tensor[trained.Count];
-        var order = new int[train.Count];
-        int epochs = options.Schedule.Epochs, batches = (train.Count + options.BatchSize - 1) / options.BatchSize;
+        int epochs = options.Schedule.Epochs, batches = train.Batches(options.BatchSize, shuffling).Count;
 
         var curve = new List<EpochReport>();
         int epoch = 0, batch = 0, bestEpoch = 0;
@@ -78,9 +77,7 @@ public sealed class Trainer(TrainerOptions options)
             if (isFirst && batch == 0 && options.ResetMomentsAtStages)
                 adam.Reset();
             ObjectiveWeights weights = options.Weights(epoch);
-            for (int i = 0; i < order.Length; i++)
-                order[i] = i;
-            shuffling.At(step: epoch).Shuffle(order);
+            IReadOnlyList<int[]> plan = train.Batches(options.BatchSize, shuffling.At(step: epoch));
             while (batch < batches)
             {
                 if (cancellation.IsCancellationRequested)
@@ -89,10 +86,9 @@ public sealed class Trainer(TrainerOptions options)
                     cancellation.ThrowIfCancellationRequested();
                 }
                 int step = epoch * batches + batch;
-                ReadOnlySpan<int> indices = order.AsSpan()[(batch * options.BatchSize)..Math.Min(order.Length, (batch + 1) * options.BatchSize)];
                 using (MemoryScope.Enter())
                 {
-                    Observations x = train.Batch(indices, epoch);
+                    Observations x = train.Batch(plan[batch], epoch);
                     double value = Climb(learning, x, noise, step, epoch, weights, gradients);
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");

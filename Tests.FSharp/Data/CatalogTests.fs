@@ -142,7 +142,7 @@ let ``an unknown name is refused with the known ones`` () =
     refuses [ "'gray'"; "grey, bitwise" ] (fun () -> catalog.Find "gray" |> ignore)
 
     refuses
-        [ "'cifar'"; "glyphs, shapes, documents, mnist, binarized-mnist, fashion-mnist, cifar-10, omniglot" ]
+        [ "'cifar'"; "glyphs, shapes, documents, oracle, mnist, binarized-mnist, fashion-mnist, cifar-10, omniglot" ]
         (fun () -> DataSets.Load "cifar" |> ignore)
 
 [<Test>]
@@ -271,7 +271,9 @@ let ``the built-in catalog is the file in Datasets`` () =
               "omniglot-burda"
               "svhn"
               "20news-nvdm"
-              "rcv1" ]
+              "rcv1"
+              "ptb"
+              "yahoo" ]
     )
 
     let source = Path.Combine(Path.GetDirectoryName DataFolders.Cache, "catalog.json")

@@ -99,7 +99,7 @@ let ``every setting of a training run changes its key`` () =
 [<Test>]
 let ``every setting of data changes the key`` () =
     allChange
-        [ "Name", "mnist"; "ValidationCount", 7; "TrainCount", 8 ]
+        [ "Name", "mnist"; "ValidationCount", 7; "TrainCount", 8; "VocabularySize", 9; "Oracle", OracleOptions() ]
         (fun (data: DataSpec) -> CanonicalJson.Hash(data.ToJson()))
         train.Data
 

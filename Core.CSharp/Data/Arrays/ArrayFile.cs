@@ -31,7 +31,7 @@ public static class ArrayFile
         using UnpackedFile file = UnpackedFile.Open(path);
         byte[] bytes = file.IsPacked
             ? Unpacking.ReadAll(file.Path, file.StoredBytes, buffer => file.Read(buffer.Span))
-            : ReadPlain(file);
+            : Unpacking.ReadPlain(file);
         LoadedFile loaded = file.Finish(null);
         return Split(Path.GetFileName(file.Path), Parse(file.Path, bytes), validationCount, loaded);
     }
@@ -107,15 +107,5 @@ public static class ArrayFile
         if (parts.All(part => part.IsBinary))
             return new Binarization.FixedFile();
         return parts.All(part => part.HasIntensities) ? new Binarization.SampledOnce(0) : new Binarization.None();
-    }
-
-    private static byte[] ReadPlain(UnpackedFile file)
-    {
-        if (file.StoredBytes > Array.MaxLength)
-            throw new DataException($"'{file.Path}' has {file.StoredBytes} bytes, more than can be read at once; split it, or save it as bytes.");
-        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)file.StoredBytes);
-        return file.Read(bytes) == bytes.Length
-            ? bytes
-            : throw new DataException($"'{file.Path}' became shorter while it was read; read it again when it is complete.");
     }
 }

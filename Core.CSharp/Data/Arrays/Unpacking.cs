@@ -1,6 +1,6 @@
 namespace GapLab.Data.Arrays;
 
-/// <summary>Reading compressed data of unknown length into memory, which a few bytes made for the purpose could otherwise exhaust.</summary>
+/// <summary>Reading whole files into memory; compressed data are of unknown length, and a few bytes made for the purpose could otherwise exhaust it.</summary>
 internal static class Unpacking
 {
     private const int FirstBlock = 1 << 14;
@@ -33,5 +33,16 @@ internal static class Unpacking
 
         Array.Resize(ref bytes, filled);
         return bytes;
+    }
+
+    /// <summary>Reads a file that is not compressed.</summary>
+    public static byte[] ReadPlain(UnpackedFile file)
+    {
+        if (file.StoredBytes > Array.MaxLength)
+            throw new DataException($"'{file.Path}' has {file.StoredBytes} bytes, more than can be read at once; split it, or save it as bytes.");
+        byte[] bytes = GC.AllocateUninitializedArray<byte>((int)file.StoredBytes);
+        return file.Read(bytes) == bytes.Length
+            ? bytes
+            : throw new DataException($"'{file.Path}' became shorter while it was read; read it again when it is complete.");
     }
 }

@@ -1,0 +1,92 @@
+using GapLab.Differentiation;
+using GapLab.Distributions;
+using GapLab.Families;
+using GapLab.Models;
+using GapLab.Networks;
+using GapLab.Specification;
+using GapLab.Tensors;
+
+namespace GapLab.Inference;
+
+/// <summary>
+/// Amortized inference for sentences: an LSTM reads the words, and linear maps of its last state give the blocks of the family's λ (Bowman et al. 2016, Kim et al. 2018). It has embeddings of its own.
+/// </summary>
+public sealed class LstmEncoder : InferenceMethod
+{
+    private readonly int _vocabulary;
+    private readonly Embedding _words;
+    private readonly LstmCell _cell;
+    private readonly Linear[] _heads;
+
+    /// <summary>An encoder with freshly initialised weights.</summary>
+    /// <param name="family">The family whose λ it produces.</param>
+    /// <param name="device">Where it computes.</param>
+    /// <param name="vocabulary">V, the number of words.</param>
+    /// <param name="embeddingSize">The size of a word's embedding.</param>
+    /// <param name="hiddenSize">The size of the LSTM's state.</param>
+    /// <param name="initialRange">Initial parameters are uniform on ±this.</param>
+    /// <param name="stream">The source of the initial weights.</param>
+    /// <exception cref="GapLabException">A number is out of its range.</exception>
+    public LstmEncoder(VariationalFamily family, Device device, int vocabulary, int embeddingSize, int hiddenSize, double initialRange, RandomStream stream)
+        : base(new ParameterSet(device))
+    {
+        if (vocabulary < 1 || embeddingSize < 1 || hiddenSize < 1 || !(initialRange >= 0))
+            throw new GapLabException($"LstmEncoder: {vocabulary} words, sizes {embeddingSize} and {hiddenSize} of embeddings and state and an initial range of {initialRange} make no encoder; give sizes of at least 1 and a range of at least 0.");
+        _vocabulary = vocabulary;
+        _words = new Embedding(Parameters, "encoder.words", vocabulary, embeddingSize, stream);
+        _cell = new LstmCell(Parameters, "encoder.lstm", embeddingSize, hiddenSize, stream);
+        _heads = [.. family.LocalBlocks.Select(block => new Linear(Parameters, $"encoder.{block.Name}", hiddenSize, block.Size, Activation.Identity, stream))];
+        Initialization.AllUniform(Parameters, stream, initialRange);
+        Name = $"LSTM encoder of {hiddenSize}, embeddings of {embeddingSize}";
+    }
+
+    /// <summary>The choice of such an encoder, for the specification of an experiment; the data give the vocabulary.</summary>
+    /// <param name="embeddingSize">The size of a word's embedding.</param>
+    /// <param name="hiddenSize">The size of the LSTM's state.</param>
+    /// <param name="initialRange">Initial parameters are uniform on ±this.</param>
+    public static Component<InferenceContext, InferenceMethod> Choice(int embeddingSize = 512, int hiddenSize = 1024, double initialRange = 0.1) => new(
+        "lstm-encoder", revision: 1, new { embeddingSize, hiddenSize, initialRange },
+        context => new LstmEncoder(context.Family, context.Model.Device, context.DataSize, embeddingSize, hiddenSize, initialRange, context.Stream));
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    /// <exception cref="ShapeException">The data are no sentences, or have words that the encoder does not know.</exception>
+    public override InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step)
+    {
+        TokenObservations text = TokenObservations.Of(x, Name);
+        return new(Encode(text, Embedded(text)));
+    }
+
+    /// <summary>The embeddings of the words at every position, [B, e] each.</summary>
+    /// <param name="text">The sentences.</param>
+    /// <exception cref="ShapeException">A word that the encoder does not know.</exception>
+    public Tensor[] Embedded(TokenObservations text)
+    {
+        text.RequireBelow(_vocabulary);
+        int[] words = text.ByPosition();
+        return [.. Enumerable.Range(0, text.Longest).Select(t => _words.Forward(Parameters, words.AsMemory(t * text.Count, text.Count)))];
+    }
+
+    /// <summary>λ of sentences with given embeddings: what saliency differentiates.</summary>
+    /// <param name="text">The sentences.</param>
+    /// <param name="embedded">The embeddings at every position.</param>
+    public LocalParameters Encode(TokenObservations text, IReadOnlyList<Tensor> embedded)
+    {
+        double[] presence = text.IsEven ? [] : text.Presence();
+        (Tensor Hidden, Tensor Cell) state = _cell.InitialState(Parameters.Device, text.Count);
+        for (int t = 0; t < embedded.Count; t++)
+        {
+            (Tensor Hidden, Tensor Cell) next = _cell.Forward(Parameters, embedded[t], state);
+            state = presence.AsSpan(text.IsEven ? 0 : t * text.Count, text.IsEven ? 0 : text.Count).Contains(0)
+                ? Kept(Tensor.Create(text.Device, new Shape(text.Count), presence.AsSpan(t * text.Count, text.Count)), next, state)
+                : next;
+        }
+        return new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, state.Hidden))]);
+    }
+
+    /// <summary>The state of a sentence stays as it is behind its end.</summary>
+    private static (Tensor Hidden, Tensor Cell) Kept(Tensor present, (Tensor Hidden, Tensor Cell) next, (Tensor Hidden, Tensor Cell) before) =>
+        (Tensor.SelectRows(present, next.Hidden, before.Hidden), Tensor.SelectRows(present, next.Cell, before.Cell));
+}
