@@ -84,15 +84,15 @@ module Pictures =
         Array4D.init (values.Length / pixels) scale.Height scale.Width scale.Channels (fun n y x channel ->
             (values[n * pixels + (y * scale.Width + x) * scale.Channels + channel] - scale.Black) / range)
 
-    /// For samples z of the prior: E[x | z], and one x drawn from p(x | z); each [N, D].
+    /// For samples z of the prior: E[x | z], and one x drawn from p(x | z); each [N, D]. Of a model that draws x pixel by pixel, the means are those of each pixel given z and the pixels before it.
     let samples (vae: Vae) (dataSize: int) (count: int) (seed: uint64) =
         use _ = MemoryScope.Enter(record = false)
         let device = vae.Model.Device
         let stream = RandomStream(seed, RandomPurpose.ModelSampling)
         let z = vae.Model.SamplePrior(Noise(device, stream, ReadOnlyMemory [| 0 .. count - 1 |], 1))
         let nothing = DenseObservations(Tensor.Filled(device, Shape(count, dataSize), 0.))
-        let output = vae.Model.Output(z, nothing)
-        output.Mean.ToArray(), output.Sample(stream.Fork 1UL).ToArray()
+        let drawn = vae.Model.Sample(z, nothing, stream.Fork 1UL)
+        (vae.Model.Output(z, drawn)).Mean.ToArray(), valuesOf drawn
 
     /// Samples that average out to the mean of a q whose mean is not known.
     let private averagedSamples = 1000

@@ -39,7 +39,7 @@ public sealed class SimulatedData
     /// <param name="model">p(x, z).</param>
     /// <param name="like">The batch.</param>
     /// <param name="stream">The source of randomness.</param>
-    /// <exception cref="GapLabException">There are no datapoints, or the model's output depends on the data before it, so that x cannot be drawn at once.</exception>
+    /// <exception cref="GapLabException">There are no datapoints, or the model cannot draw any, see <see cref="GenerativeModel.Sample"/>.</exception>
     public static SimulatedData Draw(GenerativeModel model, Observations like, RandomStream stream)
     {
         if (like.Count == 0)
@@ -47,27 +47,9 @@ public sealed class SimulatedData
         using var scope = MemoryScope.Enter(record: false);
         RandomStream outputs = stream.Fork(OutputStream);
         var latents = new Latents([.. model.SamplePrior(new Noise(like, stream, 1)).Levels.Select(level => level.ToOwned())]);
-        var x = new List<double>();
-        for (int row = 0; row < like.Count; row++)
-        {
-            using var one = MemoryScope.Enter(record: false);
-            Observations other = like.Select([row]);
-            Latents z = RowOf(latents, row);
-            OutputDistribution output = model.Output(z, other);
-            Tensor drawn = output.Sample(outputs.At(other.Indices.Span[0]));
-            Observations own = other.WithValues(drawn.Reshape(1, drawn.Shape[-1]));
-            if (!output.Mean.ToArray().AsSpan().SequenceEqual(model.Output(z, own).Mean.ToArray()))
-                throw new GapLabException(
-                    $"The output of {model.Name} depends on the data before it, so that its data cannot be drawn at once; simulate them step by step and make a SimulatedData of them.");
-            x.AddRange(drawn.ToArray());
-        }
-        Tensor values = Tensor.Create(model.Device, new Shape(like.Count, x.Count / like.Count), x.ToArray());
-        return new SimulatedData(like.WithValues(values).ToOwned(), latents);
+        return new SimulatedData(model.Sample(latents, like, outputs).ToOwned(), latents);
     }
 
     /// <summary>z of one datapoint, [1, 1, n_l] for every level, in the current memory scope.</summary>
-    internal Latents LatentsOf(int row) => RowOf(Latents, row);
-
-    private static Latents RowOf(Latents latents, int row) => new([.. latents.Levels.Select(level =>
-        level.Reshape(level.Shape[0], level.Shape[2]).GatherRows([row]).Reshape(1, 1, level.Shape[2]))]);
+    internal Latents LatentsOf(int row) => Latents.Select(row);
 }

@@ -75,6 +75,9 @@ public readonly partial struct Tensor
     /// <summary>x for x > 0, else e^x - 1.</summary>
     public Tensor Elu() => UnaryOperation.Instance.Apply(UnaryFunction.Elu, this);
 
+    /// <summary>max(x, 0).</summary>
+    public Tensor Relu() => UnaryOperation.Instance.Apply(UnaryFunction.Relu, this);
+
     /// <summary>min(x, 0).</summary>
     public Tensor NegativePart() => UnaryOperation.Instance.Apply(UnaryFunction.NegativePart, this);
 
@@ -101,6 +104,7 @@ public readonly partial struct Tensor
         Activation.Elu => Elu(),
         Activation.Tanh => Tanh(),
         Activation.Sigmoid => Sigmoid(),
+        Activation.Relu => Relu(),
         _ => this,
     };
 

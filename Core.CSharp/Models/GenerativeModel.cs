@@ -93,6 +93,33 @@ public abstract class GenerativeModel(ParameterSet parameters)
         return new Latents([.. levels]);
     }
 
+    /// <summary>
+    /// Draws one x ~ p(x | z) for each z, under the indices of a batch. A datapoint depends on the model, its z, the stream and its index, not on the others and not on what the batch holds.
+    /// A model whose output depends on the data before it (pixel by pixel, word by word) overrides it.
+    /// </summary>
+    /// <param name="z">One sample [B, 1, n_l] of every level for each datapoint.</param>
+    /// <param name="like">A batch of B datapoints of the kind that is drawn.</param>
+    /// <param name="stream">The source of randomness.</param>
+    /// <exception cref="GapLabException">The model's output depends on the data before it, and it does not override this.</exception>
+    public virtual Observations Sample(Latents z, Observations like, RandomStream stream)
+    {
+        var x = new List<double>();
+        for (int row = 0; row < like.Count; row++)
+        {
+            using var scope = MemoryScope.Enter(record: false);
+            Observations other = like.Select([row]);
+            Latents own = z.Select(row);
+            OutputDistribution output = Output(own, other);
+            Tensor drawn = output.Sample(stream.At(other.Indices.Span[0]));
+            Observations result = other.WithValues(drawn.Reshape(1, drawn.Shape[-1]));
+            if (!output.Mean.ToArray().AsSpan().SequenceEqual(Output(own, result).Mean.ToArray()))
+                throw new GapLabException(
+                    $"The output of {Name} depends on the data before it, so that its data cannot be drawn at once; override Sample to draw them step by step.");
+            x.AddRange(drawn.ToArray());
+        }
+        return like.WithValues(Tensor.Create(Device, new Shape(like.Count, x.Count / like.Count), x.ToArray()));
+    }
+
     /// <summary>The same model with other parameter values.</summary>
     /// <param name="parameters">Values for the same names, see <see cref="ParameterSet.With"/>.</param>
     public GenerativeModel With(ParameterSet parameters)

@@ -16,6 +16,20 @@ public static class Initialization
     public static Tensor GlorotUniform(ParameterSet parameters, RandomStream stream, int outputs, int inputs) =>
         Uniform(parameters, stream, new Shape(outputs, inputs), MathF.Sqrt(6f / (inputs + outputs)));
 
+    /// <summary>He et al.'s (2015) normal distribution of variance 2 / in for a weight matrix [out, in].</summary>
+    /// <param name="parameters">The set that the weight will join.</param>
+    /// <param name="stream">The source of randomness.</param>
+    /// <param name="outputs">Rows.</param>
+    /// <param name="inputs">Columns.</param>
+    public static Tensor HeNormal(ParameterSet parameters, RandomStream stream, int outputs, int inputs)
+    {
+        var shape = new Shape(outputs, inputs);
+        var values = new float[shape.Count];
+        stream.At(lane: parameters.Count).FillNormal(values);
+        float deviation = MathF.Sqrt(2f / inputs);
+        return Tensor.Create(parameters.Device, shape, Array.ConvertAll(values, value => deviation * value));
+    }
+
     /// <summary>The uniform distribution on ±1 / √fan: what PyTorch gives the kernels and biases of convolutions.</summary>
     /// <param name="parameters">The set that the parameter will join.</param>
     /// <param name="stream">The source of randomness.</param>

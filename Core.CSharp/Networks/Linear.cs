@@ -10,17 +10,22 @@ public sealed class Linear
     private readonly int _bias;
     private readonly Activation _activation;
 
-    /// <summary>Adds a layer's parameters to a set: Glorot-uniform weights and zero biases.</summary>
+    /// <summary>Adds a layer's parameters to a set; biases are zeros.</summary>
     /// <param name="parameters">The set; "name.weight" and "name.bias" join it.</param>
     /// <param name="name">The layer's name.</param>
     /// <param name="inputs">The size of x.</param>
     /// <param name="outputs">The size of y.</param>
     /// <param name="activation">Applied to every output.</param>
     /// <param name="stream">The source of the initial weights.</param>
-    public Linear(ParameterSet parameters, string name, int inputs, int outputs, Activation activation, RandomStream stream)
+    /// <param name="initialization">What the initial weights are drawn from.</param>
+    public Linear(
+        ParameterSet parameters, string name, int inputs, int outputs, Activation activation, RandomStream stream,
+        LinearInitialization initialization = LinearInitialization.GlorotUniform)
     {
         _activation = activation;
-        _weight = parameters.Add($"{name}.weight", Initialization.GlorotUniform(parameters, stream, outputs, inputs));
+        _weight = parameters.Add($"{name}.weight", initialization == LinearInitialization.HeNormal
+            ? Initialization.HeNormal(parameters, stream, outputs, inputs)
+            : Initialization.GlorotUniform(parameters, stream, outputs, inputs));
         _bias = parameters.Add($"{name}.bias", Tensor.Filled(parameters.Device, new Shape(outputs), 0));
     }
 

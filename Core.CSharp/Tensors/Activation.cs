@@ -14,4 +14,7 @@ public enum Activation
 
     /// <summary>y = 1 / (1 + e^-x); y' = y (1 - y).</summary>
     Sigmoid,
+
+    /// <summary>y = max(x, 0); y' = 1 for y > 0, else 0.</summary>
+    Relu,
 }

@@ -131,6 +131,12 @@ public abstract class Device
     /// <summary>d[r, j] = g σ(b) (1 - tanh² a) and d[r, size + j] = g tanh(a) σ(b) (1 - σ(b)) with g = g[r, j], a = x[r, j], b = x[r, size + j].</summary>
     public abstract void GateAdjoint(Storage x, Storage g, Storage d, int rows, int size);
 
+    /// <summary>
+    /// The adjoints of <see cref="GateAdjoint"/> for the adjoint h[rows, 2 size] of d: with t = tanh(x[r, j]), s = σ(x[r, size + j]), u = 1 - t², and h₁, h₂ the halves of h,
+    /// dX[r, j] = g u s ((1 - s) h₂ - 2 t h₁), dX[r, size + j] = g s (1 - s) (u h₁ + t (1 - 2 s) h₂) and dG[r, j] = s u h₁ + t s (1 - s) h₂.
+    /// </summary>
+    public abstract void GateSecondAdjoint(Storage x, Storage g, Storage h, Storage dX, Storage dG, int rows, int size);
+
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
 

@@ -21,6 +21,7 @@ internal static class ScalarFunctions
         UnaryFunction.NegativePart => x > 0 ? 0 : x,
         UnaryFunction.IsNegative => x < 0 ? 1 : 0,
         UnaryFunction.Finite => Math.Clamp(x, -float.MaxValue, float.MaxValue),
+        UnaryFunction.Relu => Math.Max(x, 0),
         _ => throw new ArgumentOutOfRangeException(nameof(f)),
     };
 
@@ -39,6 +40,7 @@ internal static class ScalarFunctions
         Activation.Elu => Evaluate(UnaryFunction.Elu, x),
         Activation.Tanh => Math.Tanh(x),
         Activation.Sigmoid => Evaluate(UnaryFunction.Sigmoid, x),
+        Activation.Relu => Evaluate(UnaryFunction.Relu, x),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
@@ -48,6 +50,7 @@ internal static class ScalarFunctions
         Activation.Elu => 1 + (y > 0 ? 0 : y),
         Activation.Tanh => 1 - y * y,
         Activation.Sigmoid => y * (1 - y),
+        Activation.Relu => y > 0 ? 1 : 0,
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 

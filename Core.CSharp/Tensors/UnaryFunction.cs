@@ -41,4 +41,7 @@ public enum UnaryFunction
 
     /// <summary>The nearest number that is finite in single precision, on every device: x itself unless it is larger than 3.4e38 or infinite; NaN stays NaN.</summary>
     Finite,
+
+    /// <summary>max(x, 0); NaN stays NaN.</summary>
+    Relu,
 }

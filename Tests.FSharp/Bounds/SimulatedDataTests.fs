@@ -94,7 +94,7 @@ type private Nothing() =
 
 [<Test>]
 let ``what cannot be simulated, or does not fit, is refused`` () =
-    throws<GapLabException> [ "sequential"; "step by step" ] (fun () ->
+    throws<GapLabException> [ "sequential"; "override Sample" ] (fun () ->
         SimulatedData.Draw(Sequential(), like reference [| 0; 1 |] 3, stream 1UL) |> ignore)
 
     throws<GapLabException> [ "at least 1 datapoint" ] (fun () ->

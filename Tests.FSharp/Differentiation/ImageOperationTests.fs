@@ -66,6 +66,25 @@ let ``gradients of convolutions and gates are those of central differences`` (se
 [<Property(MaxTest = 20)>]
 let ``gradients of convolutions and gates can be differentiated again`` (seed: int) = forAll seed checkSecondDerivatives
 
+/// Σ of the second derivatives of the gate, weighted, with or without a graph of their own.
+let private gateSecond (x: Tensor) (weights: Tensor) createGraph =
+    let first = Gradient.Of((x.Gate() * weights).Sum(), x, createGraph = true)
+    let seed = tensor (operand (Random 3) (x.Shape.Span.ToArray()))
+    Gradient.Of(first, x, seed, createGraph)
+
+[<Test>]
+let ``second derivatives of gates can be differentiated again, and are the same then`` () =
+    use scope = MemoryScope.Enter()
+    let random = Random 11
+    let x, weights = tensor (operand random [| 3; 8 |]), tensor (operand random [| 3; 4 |])
+    let fused, composite = gateSecond x weights false, gateSecond x weights true
+    close "fused and composite" 1e-14 (composite.ToArray()) (fused.ToArray())
+    let third = Gradient.Of(composite.Sum(), x)
+
+    let differences = FiniteDifference.Gradient((fun x -> (gateSecond (x.Alias()) weights false).Sum()), x)
+
+    close "third derivatives" tolerance differences (third.ToArray())
+
 let private on (device: Device) (sizes: int list) values =
     Tensor.Create(device, Shape(List.toArray sizes), Array.ofSeq values)
 

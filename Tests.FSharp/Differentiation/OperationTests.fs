@@ -38,6 +38,7 @@ let private elementwise (random: Random) =
       case "Softplus" [| x () |] (fun t -> t[0].Softplus())
       case "Tanh" [| x () |] (fun t -> t[0].Tanh())
       case "Elu" [| x () |] (fun t -> t[0].Elu())
+      case "Relu" [| x () |] (fun t -> t[0].Relu())
       case "NegativePart" [| x () |] (fun t -> t[0].NegativePart())
       case "IsNegative" [| x () |] (fun t -> t[0].IsNegative())
       case "Affine" [| x () |] (fun t -> (2.0 - t[0] * 1.5) / 4.0 + 1.0)

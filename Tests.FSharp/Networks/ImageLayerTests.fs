@@ -35,6 +35,79 @@ let ``layers of convolutions add kernels and biases and apply them`` () =
     equal (y.ConvTranspose2d(parameters[2], Tensor(), 2, 1, 1, Activation.Tanh).ToArray()) (z.ToArray())
 
 [<Test>]
+let ``a convolution of inputs that share channels is that of the inputs put together`` () =
+    let parameters = ParameterSet reference
+    let layer = Conv2d(parameters, "layer", 3, 4, 2, 3, 1, Padding(2, -1, 1, 1), Activation.Tanh, stream)
+    let numbers count = Seq.init count (fun i -> sin (1.7 * float i))
+    use scope = MemoryScope.Enter()
+    // Two datapoints with three inputs each.
+    let shared = tensor reference [ 2; 4; 5; 1 ] (numbers 40)
+    let own = tensor reference [ 6; 4; 5; 2 ] (numbers 240)
+
+    let copied =
+        shared.Reshape(Shape(2, 20)).GatherRows(ReadOnlySpan [| 0; 0; 0; 1; 1; 1 |]).Reshape(Shape(6, 4, 5, 1))
+
+    let expected = layer.Forward(parameters, Tensor.Concatenate(copied, own))
+    let obtained = layer.Forward(parameters, shared, own)
+    equal expected.Shape obtained.Shape
+    close "outputs" 1e-14 (expected.ToArray()) (obtained.ToArray())
+    let gradient (y: Tensor) = (Gradient.Of(y.Square().Sum(), parameters[0])).ToArray()
+    close "gradients of the kernels" 1e-14 (gradient expected) (gradient obtained)
+
+    let refuses words (own: Tensor) =
+        throws<ShapeException> words (fun () -> layer.Forward(parameters, shared, own) |> ignore)
+
+    refuses [ "[2, 4, 5, 1]"; "[5, 4, 5, 2]" ] (tensor reference [ 5; 4; 5; 2 ] (numbers 200))
+    refuses [ "[6, 4, 5, 1]"; "3 channels" ] (tensor reference [ 6; 4; 5; 1 ] (numbers 120))
+
+[<Test>]
+let ``a layer with kernels of one pixel is linear in every pixel`` () =
+    for device, tolerance in [ reference, 1e-14; CpuDevice.Instance :> Device, 1e-6 ] do
+        let parameters = ParameterSet device
+        let layer = Conv2d(parameters, "layer", 5, 3, 1, 1, 1, 0, Activation.Elu, stream)
+        let x = tensor device [ 2; 3; 4; 5 ] (Seq.init 120 (fun i -> sin (float i)))
+        let expected = x.Conv2d(layer.Weight parameters, layer.Bias parameters, activation = Activation.Elu)
+        let obtained = layer.Forward(parameters, x)
+        equal expected.Shape obtained.Shape
+        close "pixels" tolerance (expected.ToArray()) (obtained.ToArray())
+
+[<Test>]
+let ``a residual block adds its input, projected where it has other channels, before the last ReLU`` () =
+    let x = tensor reference [ 2; 3; 3; 2 ] (Seq.init 36 (fun i -> sin (float i)))
+
+    for outputs in [ 2; 4 ] do
+        let parameters = ParameterSet reference
+        let block = ResidualBlock(parameters, "block", 2, outputs, stream)
+
+        let norm part =
+            [ for name in [ "scale"; "shift"; "mean"; "variance" ] -> $"block.{part}.norm.{name}" ]
+
+        equal
+            [ yield "block.0.weight"
+              yield! norm 0
+              yield "block.1.weight"
+              yield! norm 1
+              if outputs = 4 then
+                  yield "block.projection.weight"
+                  yield "block.projection.bias" ]
+            (names parameters)
+
+        let part name = parameters[List.findIndex ((=) name) (names parameters)]
+        let inner = x.Conv2d(part "block.0.weight", padding = 1) / sqrt (1.0 + 1e-5)
+        let outer = inner.Relu().Conv2d(part "block.1.weight", padding = 1) / sqrt (1.0 + 1e-5)
+
+        let carried =
+            if outputs = 2 then
+                x
+            else
+                x.Conv2d(part "block.projection.weight", part "block.projection.bias")
+
+        let y = block.Forward(parameters, x, isTraining = false)
+        close "block" 1e-12 ((outer + carried).Relu().ToArray()) (y.ToArray())
+        holds "some outputs are cut" (y.ToArray() |> Array.exists ((=) 0.0))
+        holds "the batch's statistics" (block.Forward(parameters, x, isTraining = true).ToArray() <> y.ToArray())
+
+[<Test>]
 let ``initial kernels and biases are uniform on ±1 / √fan and differ from layer to layer`` () =
     let parameters = ParameterSet CpuDevice.Instance
     Conv2d(parameters, "a", 16, 40, 5, 5, 1, 2, Activation.Identity, stream) |> ignore

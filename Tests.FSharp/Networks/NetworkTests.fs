@@ -59,6 +59,21 @@ let ``an MLP without layers is the identity`` () =
     equal (x.ToArray()) (mlp.Forward(parameters, x).ToArray())
 
 [<Test>]
+let ``initial weights can be normal with variance 2 / in`` () =
+    let parameters = ParameterSet device
+
+    for name in [ "a"; "b" ] do
+        Linear(parameters, name, 50, 200, Activation.Identity, stream, LinearInitialization.HeNormal) |> ignore
+
+    let first = parameters[0].ToArray()
+    // 10,000 normal numbers: their mean square has a standard deviation of 0.04 √2 / 100.
+    near (4.0 * 0.04 * sqrt 2.0 / 100.0) 0.04 (Array.averageBy (fun w -> w * w) first)
+    near (4.0 * 0.2 / 100.0) 0.0 (Array.average first)
+    holds "beyond two standard deviations" (Array.exists (fun w -> abs w > 0.4) first)
+    holds "the layers differ" (first <> parameters[2].ToArray())
+    equal (Array.zeroCreate 200) (parameters[1].ToArray())
+
+[<Test>]
 let ``initial weights are uniform on ±√(6 / (in + out)) and differ from layer to layer`` () =
     let parameters = ParameterSet device
     Mlp(parameters, "net", 100, [| 100; 100 |], Activation.Tanh, stream) |> ignore

@@ -277,6 +277,13 @@ let ``convolutions in float64 are refused by the CPU device`` () =
         throws<ShapeException> [ p.Name; "float32" ] (fun () ->
             p.Call Activation.Identity size cpu [ x.Storage; x.Storage; x.Storage; x.Storage ])
 
+/// Both results of the adjoint's adjoint, one after the other.
+let private secondAdjoint rows n (device: Device) (s: Storage list) =
+    let all = s[3]
+    let ofX = Storage(all.Address, 2 * rows * n, all.Type)
+    let ofG = Storage(all.Address + nativeint ofX.Bytes, rows * n, all.Type)
+    device.GateSecondAdjoint(s[0], s[1], s[2], ofX, ofG, rows, n)
+
 [<Test>]
 let ``gates and their adjoints`` () =
     for rows in [ 0; 1; 3; 200 ] do
@@ -294,17 +301,31 @@ let ``gates and their adjoints`` () =
             let bounds = Array.init (2 * rows * n) (fun i -> 16.0 * epsilon * abs g[i / (2 * n) * n + i % n])
             requireWithin $"adjoint of the gate of {rows} x {n}" bounds exact obtained
 
+            let h = ordinary 8 (2 * rows * n)
+
+            let exact, obtained = compare [ F32, x; F32, g; F32, h ] (F32, 3 * rows * n) (secondAdjoint rows n)
+
+            let bounds =
+                Array.init (3 * rows * n) (fun i ->
+                    let isOfG = i >= 2 * rows * n
+                    let r, j = (if isOfG then i - 2 * rows * n else i / (2 * n) * n + i % n) |> fun k -> k / n, k % n
+                    let size = abs h[2 * r * n + j] + abs h[(2 * r + 1) * n + j]
+                    32.0 * epsilon * size * (if isOfG then 1.0 else abs g[r * n + j]))
+
+            requireWithin $"second adjoint of the gate of {rows} x {n}" bounds exact obtained
+
 [<Test>]
 let ``gates have the same bits with one, two and three threads`` () =
     let rows, n = 3000, 17
-    let x, g = ordinary 1 (2 * rows * n), ordinary 2 (rows * n)
+    let x, g, h = ordinary 1 (2 * rows * n), ordinary 2 (rows * n), ordinary 3 (2 * rows * n)
 
     let results () =
-        run cpu [ F32, x ] (F32, rows * n) (fun s -> cpu.Gate(s[0], s[1], rows, n)),
-        run cpu [ F32, x; F32, g ] (F32, 2 * rows * n) (fun s -> cpu.GateAdjoint(s[0], s[1], s[2], rows, n))
+        [ run cpu [ F32, x ] (F32, rows * n) (fun s -> cpu.Gate(s[0], s[1], rows, n))
+          run cpu [ F32, x; F32, g ] (F32, 2 * rows * n) (fun s -> cpu.GateAdjoint(s[0], s[1], s[2], rows, n))
+          run cpu [ F32, x; F32, g; F32, h ] (F32, 3 * rows * n) (secondAdjoint rows n cpu) ]
+        |> List.map bits
 
-    let y, d = withThreads 1 results
+    let one = withThreads 1 results
 
     for threads in [ 2; 3 ] do
-        let y', d' = withThreads threads results
-        equal (bits y, bits d) (bits y', bits d')
+        equal one (withThreads threads results)

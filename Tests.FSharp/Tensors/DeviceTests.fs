@@ -83,7 +83,8 @@ let private unaryTolerance =
           UnaryFunction.Elu, 2.0
           UnaryFunction.NegativePart, 0.0
           UnaryFunction.IsNegative, 0.0
-          UnaryFunction.Finite, 0.0 ]
+          UnaryFunction.Finite, 0.0
+          UnaryFunction.Relu, 0.0 ]
 
 [<Test>]
 let ``elementwise functions of one argument`` () =

@@ -260,10 +260,11 @@ type ``Matrix product``() =
             | Activation.Elu -> if x > 0.0 then x else Math.Exp x - 1.0
             | Activation.Tanh -> Math.Tanh x
             | Activation.Sigmoid -> 1.0 / (1.0 + Math.Exp(-x))
+            | Activation.Relu -> max x 0.0
             | _ -> x
 
         for _, kernels in sets do
-            for activation in [ Activation.Identity; Activation.Elu; Activation.Tanh; Activation.Sigmoid ] do
+            for activation in Enum.GetValues<Activation>() do
                 for bias in [ false; true ] do
                     for n in [ 16; 50; 64 ] do
                         configured kernels 2 17 20 (fun () ->

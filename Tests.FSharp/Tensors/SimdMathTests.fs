@@ -108,7 +108,8 @@ let private functions: (string * (float32[] -> float32[]) * (float -> float) * f
       "Sigmoid", over<SigmoidOperation>, sigmoid, 3.0
       "Softplus", over<SoftplusOperation>, softplus, 4.0
       "Tanh", over<TanhOperation>, Math.Tanh, 3.0
-      "Elu", over<EluOperation>, (fun x -> if x >= 0.0 then x else expm1 x), 2.0 ]
+      "Elu", over<EluOperation>, (fun x -> if x >= 0.0 then x else expm1 x), 2.0
+      "Relu", over<ReluOperation>, (fun x -> Math.Max(x, 0.0)), 0.0 ]
 
 /// The bound of each function is the one its documentation states.
 [<Test>]
@@ -140,6 +141,7 @@ let ``limits and signed zeros are exact`` () =
     check "Softplus" [ i, i; -i, 0f; nanf, nanf; 100f, 100f ]
     check "Tanh" [ 0f, 0f; -0f, -0f; i, 1f; -i, -1f; nanf, nanf; 1e-40f, 1e-40f; -1e-40f, -1e-40f; 100f, 1f ]
     check "Elu" [ 0f, 0f; -0f, -0f; i, i; -i, -1f; nanf, nanf; 100f, 100f; -100f, -1f; -1e-40f, -1e-40f ]
+    check "Relu" [ 0f, 0f; -0f, 0f; i, i; -i, 0f; nanf, nanf; 1e-40f, 1e-40f; -1e-40f, 0f ]
 
 // e^-100 = 3.7200759760208360e-44 (bc: e(-100)) lies between denormal float32 numbers, 26.5 times 2^-149.
 [<Test>]
@@ -211,7 +213,8 @@ let ``every SIMD path has the same bits`` () =
            "Sigmoid 4517fb2f89707cff"
            "Softplus b8732e8617d52ab2"
            "Tanh 46883ae74837f36a"
-           "Elu c4cfbf54d7611e05" |]
+           "Elu c4cfbf54d7611e05"
+           "Relu 4d943ad631768a9f" |]
 
     Assert.That(obtained, Is.EqualTo<string[]> expected, String.Join("\n", obtained))
 

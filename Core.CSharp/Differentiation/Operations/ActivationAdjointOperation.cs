@@ -20,7 +20,8 @@ internal sealed class ActivationAdjointOperation : Operation
     {
         var activation = (Activation)context.Attributes.I;
         Tensor h = context.Adjoint;
-        if (context.Wants(0))
+        // The derivative of ReLU is constant on both sides of its kink, that of the identity everywhere.
+        if (context.Wants(0) && activation is not (Activation.Relu or Activation.Identity))
         {
             Tensor y = context.Input(0);
             // d activation'(y) / dy of 1 + min(y, 0), 1 - y² and y (1 - y).
@@ -28,8 +29,7 @@ internal sealed class ActivationAdjointOperation : Operation
             {
                 Activation.Elu => y.IsNegative(),
                 Activation.Tanh => -2 * y,
-                Activation.Sigmoid => 1 - 2 * y,
-                _ => 0 * y,
+                _ => 1 - 2 * y,
             };
             context.Add(0, h * context.Input(1) * slope);
         }

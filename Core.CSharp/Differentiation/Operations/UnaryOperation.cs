@@ -34,6 +34,7 @@ internal sealed class UnaryOperation : Operation
             case UnaryFunction.Sigmoid: context.Add(0, ActivationAdjointOperation.Instance.Apply(Activation.Sigmoid, context.Output, g)); break;
             case UnaryFunction.Tanh: context.Add(0, ActivationAdjointOperation.Instance.Apply(Activation.Tanh, context.Output, g)); break;
             case UnaryFunction.Elu: context.Add(0, ActivationAdjointOperation.Instance.Apply(Activation.Elu, context.Output, g)); break;
+            case UnaryFunction.Relu: context.Add(0, ActivationAdjointOperation.Instance.Apply(Activation.Relu, context.Output, g)); break;
             case UnaryFunction.NegativePart: context.Add(0, g * context.Input(0).IsNegative()); break;
             case UnaryFunction.IsNegative: break;
             case UnaryFunction.Finite: context.Add(0, g); break;

@@ -64,6 +64,7 @@ public sealed unsafe partial class CpuDevice
             case UnaryFunction.NegativePart: Run(new UnaryLoop<NegativePartOperation>(from, to), x.Length); break;
             case UnaryFunction.IsNegative: Run(new UnaryLoop<IsNegativeOperation>(from, to), x.Length); break;
             case UnaryFunction.Finite: Run(new UnaryLoop<FiniteOperation>(from, to), x.Length); break;
+            case UnaryFunction.Relu: Run(new UnaryLoop<ReluOperation>(from, to), x.Length); break;
             default: throw new ArgumentOutOfRangeException(nameof(f));
         }
     }
@@ -300,6 +301,7 @@ public sealed unsafe partial class CpuDevice
             Activation.Elu => Vector512.FusedMultiplyAdd(g, Vector512.Min(y, Vector512<float>.Zero), g),
             Activation.Tanh => g * Vector512.FusedMultiplyAdd(-y, y, Vector512<float>.One),
             Activation.Sigmoid => g * Vector512.FusedMultiplyAdd(-y, y, y),
+            Activation.Relu => g * (Vector512.GreaterThan(y, Vector512<float>.Zero) & Vector512<float>.One),
             _ => g,
         };
     }

@@ -42,6 +42,9 @@ internal readonly unsafe struct Epilogue
             case Activation.Tanh:
                 Activate<TanhOperation>(c, ldc, rows, columns, bias);
                 break;
+            case Activation.Relu:
+                Activate<ReluOperation>(c, ldc, rows, columns, bias);
+                break;
             default:
                 Activate<SigmoidOperation>(c, ldc, rows, columns, bias);
                 break;

@@ -73,3 +73,11 @@ internal readonly struct EluOperation : IUnaryOperation
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Invoke(Vector512<float> x) => SimdMath.Elu(x);
 }
+
+/// <summary>max(x, 0).</summary>
+internal readonly struct ReluOperation : IUnaryOperation
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Invoke(Vector512<float> x) => Vector512.Max(x, Vector512<float>.Zero);
+}

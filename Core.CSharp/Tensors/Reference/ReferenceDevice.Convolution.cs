@@ -97,4 +97,18 @@ public sealed partial class ReferenceDevice
                 d.Doubles[b] = adjoint * t * s * (1 - s);
             }
     }
+
+    /// <inheritdoc/>
+    public override void GateSecondAdjoint(Storage x, Storage g, Storage h, Storage dX, Storage dG, int rows, int size)
+    {
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < size; j++)
+            {
+                int a = 2 * r * size + j, b = a + size, i = r * size + j;
+                double t = Math.Tanh(x.Doubles[a]), s = ScalarFunctions.Evaluate(UnaryFunction.Sigmoid, x.Doubles[b]), u = 1 - t * t;
+                dX.Doubles[a] = g.Doubles[i] * u * s * ((1 - s) * h.Doubles[b] - 2 * t * h.Doubles[a]);
+                dX.Doubles[b] = g.Doubles[i] * s * (1 - s) * (u * h.Doubles[a] + t * (1 - 2 * s) * h.Doubles[b]);
+                dG.Doubles[i] = s * (u * h.Doubles[a] + t * (1 - s) * h.Doubles[b]);
+            }
+    }
 }

@@ -192,6 +192,14 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void GateSecondAdjoint(Storage x, Storage g, Storage h, Storage dX, Storage dG, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.GateSecondAdjoint(x, g, h, dX, dG, rows, size);
+        Trace.KernelEnd(TracedKernel.GateSecondAdjoint, start, rows, size);
+    }
+
+    /// <inheritdoc/>
     public override void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d)
     {
         long start = Trace.KernelStart();
