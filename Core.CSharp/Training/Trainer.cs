@@ -78,6 +78,7 @@ public sealed class Trainer(TrainerOptions options)
             if (isFirst && batch == 0 && options.ResetMomentsAtStages)
                 adam.Reset();
             ObjectiveWeights weights = options.Weights(epoch);
+            TrainingRule rule = options.Rule.At(epoch);
             for (int i = 0; i < order.Length; i++)
                 order[i] = i;
             shuffling.At(step: epoch).Shuffle(order);
@@ -93,7 +94,7 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(indices, epoch);
-                    double value = Climb(learning, x, noise, step, epoch, weights, gradients);
+                    double value = Climb(rule, learning, x, noise, step, epoch, weights, gradients);
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
@@ -125,11 +126,11 @@ public sealed class Trainer(TrainerOptions options)
     }
 
     /// <summary>The gradients of one step, and the sum of the objective; what goes wrong is said to have happened in that step.</summary>
-    private double Climb(Vae vae, Observations x, RandomStream noise, int step, int epoch, ObjectiveWeights weights, Tensor[] gradients)
+    private static double Climb(TrainingRule rule, Vae vae, Observations x, RandomStream noise, int step, int epoch, ObjectiveWeights weights, Tensor[] gradients)
     {
         try
         {
-            return options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
+            return rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
         }
         catch (GapLabException e) when (e.GetType() == typeof(GapLabException))
         {
