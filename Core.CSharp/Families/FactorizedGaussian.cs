@@ -46,5 +46,18 @@ public sealed class FactorizedGaussian(Device device, int latentSize, params int
         return new LocalParameters(blocks);
     }
 
+    /// <summary>KL(q(z; λ) ‖ q(z; λ')) = ½ Σ_j [log(σ'² / σ²) + (σ² + (μ - μ')²) / σ'² - 1], exactly.</summary>
+    /// <inheritdoc/>
+    public override Tensor Divergence(LocalParameters from, LocalParameters to, GenerativeModel model, Noise noise)
+    {
+        Tensor sum = default;
+        for (int level = 0; level < Levels; level++)
+        {
+            Tensor term = Own(from, level).WeightedTerms(Own(to, level), 1, 1);
+            sum = sum.IsDefined ? sum + term : term;
+        }
+        return -sum.Reshape(from.Count);
+    }
+
     private protected override DiagonalGaussian Conditional(LocalParameters lambda, int level, GenerativeModel model, IReadOnlyList<Tensor> above) => Own(lambda, level);
 }

@@ -40,6 +40,20 @@ public abstract class VariationalFamily(ParameterSet shared)
     public virtual Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => throw new GapLabException(
         $"The family {Name} gives log q(z | x) of its own samples only, not of any z as AIS from q needs it; start AIS at the prior, or override LogDensity.");
 
+    /// <summary>
+    /// KL(q(z; λ) ‖ q(z; λ')) in nats, [B] float64, differentiable with respect to both: E_q[log q(z; λ) - log q(z; λ')] at samples of q(z; λ), or its exact value where a family gives that.
+    /// </summary>
+    /// <param name="from">λ.</param>
+    /// <param name="to">λ'.</param>
+    /// <param name="model">The model whose prior some families combine with λ.</param>
+    /// <param name="noise">The noise of the samples.</param>
+    /// <exception cref="GapLabException">The family does not know log q of any z.</exception>
+    public virtual Tensor Divergence(LocalParameters from, LocalParameters to, GenerativeModel model, Noise noise)
+    {
+        PosteriorSample q = Sample(from, model, noise);
+        return (q.LogDensity - LogDensity(to, model, q.Latents)).Mean(1);
+    }
+
     /// <summary>The λ at which optimisation of single datapoints starts: q as close to N(0, I) as the family can be.</summary>
     /// <param name="count">The number of datapoints.</param>
     public abstract LocalParameters InitialLocalParameters(int count);

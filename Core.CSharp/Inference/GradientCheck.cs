@@ -9,16 +9,16 @@ internal static class GradientCheck
 {
     /// <summary>Throws if a gradient with respect to λ is not finite.</summary>
     /// <param name="method">Whose gradients they are, for the message.</param>
-    /// <param name="family">The family that names λ's blocks.</param>
+    /// <param name="blocks">The names of λ's blocks.</param>
     /// <param name="gradients">One for each block; none where none were computed.</param>
     /// <param name="iteration">The iteration that needs them, from 1.</param>
     /// <param name="advice">What to do.</param>
     /// <exception cref="GapLabException">Names the block and the iteration.</exception>
-    public static void RequireFinite(string method, VariationalFamily family, ReadOnlySpan<Tensor> gradients, int iteration, string advice)
+    public static void RequireFinite(string method, IReadOnlyList<LocalBlock> blocks, ReadOnlySpan<Tensor> gradients, int iteration, string advice)
     {
         for (int i = 0; i < gradients.Length; i++)
             // 0 times what is not finite is no number.
             if (double.IsNaN((gradients[i] * 0).Sum().ToDouble()))
-                throw new GapLabException($"{method}: the gradient with respect to '{family.LocalBlocks[i].Name}' is not finite in iteration {iteration}; {advice}.");
+                throw new GapLabException($"{method}: the gradient with respect to '{blocks[i].Name}' is not finite in iteration {iteration}; {advice}.");
     }
 }

@@ -154,7 +154,7 @@ public sealed class Iterative : InferenceMethod, IIterated
     internal IterativeView ViewOf(ElboEvaluation evaluation, VariationalFamily family, Observations x, LocalParameters lambda, Tensor[] gradients, int iteration)
     {
         if (_options.Gradients != GradientEncoding.None)
-            GradientCheck.RequireFinite("Iterative inference", family, gradients, iteration, "train with a smaller learning rate, or look for numbers in the data that the model cannot explain");
+            GradientCheck.RequireFinite("Iterative inference", family.LocalBlocks, gradients, iteration, "train with a smaller learning rate, or look for numbers in the data that the model cannot explain");
         bool errorsGoUp = _network.Stages > 1 && _options.BottomUpErrors != ErrorEncoding.None;
         DiagonalGaussian[] priors = errorsGoUp || _options.TopDownErrors != ErrorEncoding.None ? GaussiansOf(evaluation) : [];
         IReadOnlyList<Tensor> z = evaluation.Sample.Latents.Levels;

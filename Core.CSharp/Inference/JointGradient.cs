@@ -16,7 +16,7 @@ namespace GapLab.Inference;
 public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic, bool trainsModel = true) : TrainingRule
 {
     /// <summary>Inference that samples must not see the noise that its result is judged by.</summary>
-    private const ulong InferenceNoise = 1;
+    internal const ulong InferenceNoise = 1;
 
     /// <summary>The choice of this rule, for the specification of an experiment.</summary>
     /// <param name="samples">Samples of q for each datapoint.</param>
@@ -33,8 +33,11 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
         trainsModel ? base.Trained(vae) : [.. Enumerable.Range(vae.Model.Parameters.Count, vae.Parameters.Count - vae.Model.Parameters.Count)];
 
     /// <inheritdoc/>
+    /// <exception cref="GapLabException">The inference method makes steps from an encoder, which this rule would not train.</exception>
     public override Tensor Gradients(Vae vae, Observations x, RandomStream stream, int step, ObjectiveWeights weights, Span<Tensor> gradients)
     {
+        if (vae.Inference is SemiAmortized { Iterations: > 0, Parameters.Count: > 0 })
+            throw new GapLabException($"The rule of the variational autoencoder cannot train '{vae.Inference.Name}', whose encoder is not where the steps end; use SemiAmortizedGradient or RefinedGradient.");
         LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream.Fork(InferenceNoise), step).Final;
         Tensor value = new ElboObjective(vae.Model, vae.Family, x, new Noise(x, stream, samples, step), weights, form).Value(lambda);
         Tensor mean = Tensor.Filled(value.Device, value.Shape, 1.0 / x.Count, value.Type);

@@ -17,6 +17,10 @@ public abstract class TrainingRule
     /// <param name="vae">What is trained.</param>
     public virtual IReadOnlyList<int> Trained(Vae vae) => [.. Enumerable.Range(0, vae.Parameters.Count)];
 
+    /// <summary>The rule as it is in an epoch of training: the same throughout, unless a rule says otherwise.</summary>
+    /// <param name="epoch">From 0.</param>
+    public virtual TrainingRule At(int epoch) => this;
+
     /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
     /// <param name="vae">What is trained, in training (<see cref="Vae.InTraining"/>).</param>
     /// <param name="x">The batch.</param>

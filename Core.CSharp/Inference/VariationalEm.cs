@@ -58,7 +58,7 @@ public sealed class VariationalEm(Device device, VariationalEmOptions options) :
             {
                 var noise = new Noise(x, stream.Fork((ulong)t), _options.Samples, step);
                 new ElboObjective(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic).Gradient(new LocalParameters(present), gradients);
-                GradientCheck.RequireFinite("Variational EM", family, gradients, t + 1, "use a smaller step size");
+                GradientCheck.RequireFinite("Variational EM", family.LocalBlocks, gradients, t + 1, "use a smaller step size");
                 optimizer.Ascend(gradients);
                 for (int i = 0; i < present.Length; i++)
                     if (family.LocalBlocks[i].IsLogVariance)

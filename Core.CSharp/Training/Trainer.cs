@@ -78,6 +78,7 @@ public sealed class Trainer(TrainerOptions options)
                 adam.Reset();
             ObjectiveWeights weights = options.Weights(epoch);
             IReadOnlyList<int[]> plan = train.Batches(options.BatchSize, shuffling.At(step: epoch));
+            TrainingRule rule = options.Rule.At(epoch);
             while (batch < batches)
             {
                 if (cancellation.IsCancellationRequested)
@@ -89,7 +90,7 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(plan[batch], epoch);
-                    double value = Climb(learning, x, noise, step, epoch, weights, gradients);
+                    double value = Climb(rule, learning, x, noise, step, epoch, weights, gradients);
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
@@ -121,11 +122,11 @@ public sealed class Trainer(TrainerOptions options)
     }
 
     /// <summary>The gradients of one step, and the sum of the objective; what goes wrong is said to have happened in that step.</summary>
-    private double Climb(Vae vae, Observations x, RandomStream noise, int step, int epoch, ObjectiveWeights weights, Tensor[] gradients)
+    private static double Climb(TrainingRule rule, Vae vae, Observations x, RandomStream noise, int step, int epoch, ObjectiveWeights weights, Tensor[] gradients)
     {
         try
         {
-            return options.Rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
+            return rule.Gradients(vae, x, noise, step, weights, gradients).Sum().ToDouble();
         }
         catch (GapLabException e) when (e.GetType() == typeof(GapLabException))
         {
