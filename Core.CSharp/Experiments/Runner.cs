@@ -18,6 +18,8 @@ namespace GapLab.Experiments;
 /// <param name="observer">Who is told.</param>
 public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserver observer)
 {
+    private const string Encoder = "encoder.", Decoder = "decoder.";
+
     private const int PieceSize = 1000;
 
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(200);
@@ -248,15 +250,19 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         return _lastModel.Value.Vae;
     }
 
-    /// <summary>Takes over the values of parameters that a parent has under the same names and shapes.</summary>
+    /// <summary>Takes over the values of parameters that a parent has under the same names, or those that stand for them, and shapes.</summary>
     private static void Inherit(Vae vae, Vae parent, Inheritance inherited)
     {
         bool isModel = inherited == Inheritance.Model;
-        IReadOnlyList<Tensor> heirs = isModel ? vae.Model.Parameters : vae.Parameters;
-        IReadOnlyList<string> names = isModel ? vae.Model.Parameters.Names : vae.ParameterNames;
-        Dictionary<string, Tensor> values = isModel
-            ? parent.Model.Parameters.Names.Zip(parent.Model.Parameters).ToDictionary()
-            : parent.ParameterNames.Zip(parent.Parameters).ToDictionary();
+        (IReadOnlyList<Tensor> heirs, IReadOnlyList<string> names) = inherited switch
+        {
+            Inheritance.Model => (vae.Model.Parameters, vae.Model.Parameters.Names),
+            Inheritance.EncoderFromModel => (vae.Inference.Parameters, [.. vae.Inference.Parameters.Names.Select(name => name.StartsWith(Encoder, StringComparison.Ordinal) ? Decoder + name[Encoder.Length..] : name)]),
+            _ => (vae.Parameters, vae.ParameterNames),
+        };
+        Dictionary<string, Tensor> values = inherited == Inheritance.All
+            ? parent.ParameterNames.Zip(parent.Parameters).ToDictionary()
+            : parent.Model.Parameters.Names.Zip(parent.Model.Parameters).ToDictionary();
         bool any = false;
         for (int i = 0; i < heirs.Count; i++)
         {

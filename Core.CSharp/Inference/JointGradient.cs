@@ -39,7 +39,7 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
         if (vae.Inference is SemiAmortized { Iterations: > 0, Parameters.Count: > 0 })
             throw new GapLabException($"The rule of the variational autoencoder cannot train '{vae.Inference.Name}', whose encoder is not where the steps end; use SemiAmortizedGradient or RefinedGradient.");
         LocalParameters lambda = vae.Inference.Infer(vae.Model, vae.Family, x, stream.Fork(InferenceNoise), step).Final;
-        Tensor value = new ElboObjective(vae.Model, vae.Family, x, new Noise(x, stream, samples, step), weights, form).Value(lambda);
+        Tensor value = new ElboObjective(Dropping(vae.Model, x, stream, step), vae.Family, x, new Noise(x, stream, samples, step), weights, form).Value(lambda);
         Tensor mean = Tensor.Filled(value.Device, value.Shape, 1.0 / x.Count, value.Type);
         Gradient.Of(value, (Tensor[])[.. Trained(vae).Select(i => vae.Parameters[i])], gradients, seed: mean);
         return value;

@@ -9,7 +9,7 @@ using GapLab.Tensors;
 namespace GapLab.Inference;
 
 /// <summary>
-/// Amortized inference for sentences: an LSTM reads the words, and linear maps of its last state give the blocks of the family's λ (Bowman et al. 2016, Kim et al. 2018). It has embeddings of its own.
+/// Amortized inference for sentences: an LSTM reads the start and the words, and linear maps of its last state give the blocks of the family's λ (Bowman et al. 2016, Kim et al. 2018). It has embeddings of its own. Its tables are of the sizes of those of a language model, from which it can be initialised.
 /// </summary>
 public sealed class LstmEncoder : InferenceMethod
 {
@@ -33,7 +33,8 @@ public sealed class LstmEncoder : InferenceMethod
         if (vocabulary < 1 || embeddingSize < 1 || hiddenSize < 1 || !(initialRange >= 0))
             throw new GapLabException($"LstmEncoder: {vocabulary} words, sizes {embeddingSize} and {hiddenSize} of embeddings and state and an initial range of {initialRange} make no encoder; give sizes of at least 1 and a range of at least 0.");
         _vocabulary = vocabulary;
-        _words = new Embedding(Parameters, "encoder.words", vocabulary, embeddingSize, stream);
+        // The start of a sentence has the last row.
+        _words = new Embedding(Parameters, "encoder.words", vocabulary + 1, embeddingSize, stream);
         _cell = new LstmCell(Parameters, "encoder.lstm", embeddingSize, hiddenSize, stream);
         _heads = [.. family.LocalBlocks.Select(block => new Linear(Parameters, $"encoder.{block.Name}", hiddenSize, block.Size, Activation.Identity, stream))];
         Initialization.AllUniform(Parameters, stream, initialRange);
@@ -59,29 +60,29 @@ public sealed class LstmEncoder : InferenceMethod
         return new(Encode(text, Embedded(text)));
     }
 
-    /// <summary>The embeddings of the words at every position, [B, e] each.</summary>
+    /// <summary>The embeddings of the start and of the words at every position, [B, e] each.</summary>
     /// <param name="text">The sentences.</param>
     /// <exception cref="ShapeException">A word that the encoder does not know.</exception>
     public Tensor[] Embedded(TokenObservations text)
     {
         text.RequireBelow(_vocabulary);
-        int[] words = text.ByPosition();
-        return [.. Enumerable.Range(0, text.Longest).Select(t => _words.Forward(Parameters, words.AsMemory(t * text.Count, text.Count)))];
+        int[] words = [.. Enumerable.Repeat(_vocabulary, text.Count), .. text.ByPosition()];
+        return [.. Enumerable.Range(0, text.Longest + 1).Select(t => _words.Forward(Parameters, words.AsMemory(t * text.Count, text.Count)))];
     }
 
     /// <summary>λ of sentences with given embeddings: what saliency differentiates.</summary>
     /// <param name="text">The sentences.</param>
-    /// <param name="embedded">The embeddings at every position.</param>
+    /// <param name="embedded">The embeddings of the start and at every position.</param>
     public LocalParameters Encode(TokenObservations text, IReadOnlyList<Tensor> embedded)
     {
-        double[] presence = text.IsEven ? [] : text.Presence();
+        double[] presence = text.Presence();
         (Tensor Hidden, Tensor Cell) state = _cell.InitialState(Parameters.Device, text.Count);
         for (int t = 0; t < embedded.Count; t++)
         {
             (Tensor Hidden, Tensor Cell) next = _cell.Forward(Parameters, embedded[t], state);
-            state = presence.AsSpan(text.IsEven ? 0 : t * text.Count, text.IsEven ? 0 : text.Count).Contains(0)
-                ? Kept(Tensor.Create(text.Device, new Shape(text.Count), presence.AsSpan(t * text.Count, text.Count)), next, state)
-                : next;
+            // The start is there always, word t of the shorter sentences is not.
+            ReadOnlySpan<double> present = t == 0 ? [] : presence.AsSpan((t - 1) * text.Count, text.Count);
+            state = present.Contains(0) ? Kept(Tensor.Create(text.Device, new Shape(text.Count), present), next, state) : next;
         }
         return new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, state.Hidden))]);
     }

@@ -91,5 +91,5 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
 
     /// <summary>The objective at one point, with the samples of a stream.</summary>
     internal IObjective Objective(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, ObjectiveWeights weights) =>
-        new ElboObjective(model, family, x, new Noise(x, stream, _options.Samples, step), weights, KlForm.Analytic);
+        new ElboObjective(TrainingRule.Dropping(model, x, stream, step), family, x, new Noise(x, stream, _options.Samples, step), weights, KlForm.Analytic);
 }

@@ -152,6 +152,15 @@ public sealed class LstmModel : GenerativeModel
         bool HasEnded(List<int> sentence) => end is not null && sentence.Count > 0 && sentence[^1] == end;
     }
 
+    /// <summary>Sentences of the lengths that those of a batch have, see <see cref="SampleSentences"/>: the first words of what the model makes.</summary>
+    /// <inheritdoc/>
+    public override Observations Sample(Latents z, Observations like, RandomStream stream)
+    {
+        TokenObservations text = TokenObservations.Of(like, Name);
+        IReadOnlyList<ReadOnlyMemory<int>> sentences = SampleSentences(z, stream, like.Indices, text.Longest);
+        return new TokenObservations(Device, [.. sentences.Select((sentence, row) => sentence[..text.LengthOf(row)])], like.Indices);
+    }
+
     /// <summary>The first word whose cumulative probability exceeds u.</summary>
     private static int Draw(Span<double> logits, double temperature, double u)
     {

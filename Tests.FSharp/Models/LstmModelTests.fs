@@ -281,3 +281,14 @@ let ``what is no sentence, or has unknown words, is refused`` () =
 
     throws<GapLabException> [ "LstmEncoder" ] (fun () ->
         LstmEncoder(FactorizedGaussian(cpu, 2), cpu, 0, 3, 4, 0.1, stream 1UL) |> ignore)
+
+[<Test>]
+let ``simulated sentences have the lengths of the batch and belong to their indices`` () =
+    let model = model cpu LatentEntry.Output 2 4
+    let like = TokenObservations(cpu, [| ReadOnlyMemory [| 0; 0; 0 |]; ReadOnlyMemory [| 0 |] |], ReadOnlyMemory [| 7; 9 |])
+    let simulated = GapLab.Bounds.SimulatedData.Draw(model, like, stream 4UL)
+    let sentences = simulated.Observations :?> TokenObservations
+    equal [ 3; 1 ] [ for row in 0..1 -> sentences.LengthOf row ]
+    equal [ 7; 9 ] (List.ofArray (sentences.Indices.ToArray()))
+    let alone = GapLab.Bounds.SimulatedData.Draw(model, like.Select(ReadOnlySpan [| 1 |]), stream 4UL)
+    equal (sentences.Sentence(1).ToArray()) ((alone.Observations :?> TokenObservations).Sentence(0).ToArray())
