@@ -42,7 +42,7 @@ let ``the probabilities of all sentences of a length sum to 1`` () =
         near 1e-12 1.0 (logProbs model z (text reference all) |> Array.sumBy exp)
 
     let plain = model reference LatentEntry.InputsAndState 0 3
-    near 1e-12 1.0 (logProbs plain (Latents [||]) (text reference all) |> Array.sumBy exp)
+    near 1e-12 1.0 (logProbs plain (latents reference [||] [ all.Length; 1; 0 ]) (text reference all) |> Array.sumBy exp)
 
 [<Test>]
 let ``a sentence's probability is that of its words one after the other`` () =
