@@ -94,6 +94,9 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     internal UnrolledAscent Ascent(VariationalFamily family) =>
         new(IsTraining ? _options : _options with { Scope = ClipScope.Datapoint }, family.LocalBlocks);
 
+    /// <summary>The source of the steps' samples, forked by the step, from the stream of an inference.</summary>
+    internal static RandomStream StepNoiseOf(RandomStream stream) => stream.Fork(StepNoise);
+
     /// <summary>The objective of every step.</summary>
     /// <param name="model">p(x, z), whose running averages stay as they are: those of training are of λ_K.</param>
     /// <param name="family">The family of q.</param>
@@ -104,7 +107,7 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     internal Func<int, IObjective> Steps(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, ObjectiveWeights weights)
     {
         GenerativeModel still = model.With(model.Parameters.WithScratchAverages());
-        RandomStream steps = stream.Fork(StepNoise);
+        RandomStream steps = StepNoiseOf(stream);
         return k => Objective(still, family, x, steps.Fork((ulong)k), step, weights);
     }
 
