@@ -51,33 +51,32 @@ public sealed unsafe partial class CpuDevice
             for (int i = start; i < end; i += 16)
             {
                 int width = Math.Min(16, end - i);
+                long first = (long)o * Reduced * Inner + i;
                 sums.Clear();
-                for (int r = 0; r < Reduced; r++)
-                {
-                    long at = ((long)o * Reduced + r) * Inner + i;
-                    if (X.Type == ElementType.Float64)
+                if (X.Type == ElementType.Float32 && width == 16)
+                    SumLanesOfRows((float*)X.Address + first, sums);
+                else
+                    for (int r = 0; r < Reduced; r++)
                         for (int j = 0; j < width; j++)
-                            sums[j] += ((double*)X.Address)[at + j];
-                    else if (width == 16)
-                        AddLanes((float*)X.Address + at, sums);
-                    else
-                        for (int j = 0; j < width; j++)
-                            sums[j] += ((float*)X.Address)[at + j];
-                }
+                            sums[j] += X.Type == ElementType.Float64 ? ((double*)X.Address)[first + (long)r * Inner + j] : ((float*)X.Address)[first + (long)r * Inner + j];
                 for (int j = 0; j < width; j++)
                     Store(o * Inner + i + j, sums[j]);
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void AddLanes(float* x, Span<double> sums)
+        /// <summary>The sums of sixteen neighbouring columns, from x on.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void SumLanesOfRows(float* x, Span<double> sums)
         {
-            fixed (double* s = sums)
+            Vector512<double> low = Vector512<double>.Zero, high = Vector512<double>.Zero;
+            for (int r = 0; r < Reduced; r++, x += Inner)
             {
-                (Vector512<double> low, Vector512<double> high) = Vector512.Widen(Vector512.Load(x));
-                (Vector512.Load(s) + low).Store(s);
-                (Vector512.Load(s + 8) + high).Store(s + 8);
+                (Vector512<double> l, Vector512<double> h) = Vector512.Widen(Vector512.Load(x));
+                low += l;
+                high += h;
             }
+            low.CopyTo(sums);
+            high.CopyTo(sums[8..]);
         }
 
         /// <summary>Sixteen virtual lanes, then a fixed tree: one order of additions on every SIMD path.</summary>
