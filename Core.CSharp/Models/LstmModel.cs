@@ -114,7 +114,7 @@ public sealed class LstmModel : GenerativeModel
         var features = new Tensor[text.Longest];
         for (int t = 0; t < features.Length; t++)
             (features[t], state) = Step(words.AsMemory(t * text.Count, text.Count), latent, samples, state, t);
-        return new TokenSequence(features, _output.Weight(Parameters), _output.Bias(Parameters), samples);
+        return new TokenSequence(features, _output.Weight(Parameters), _output.Bias(Parameters), samples, z[0].Shape[1] / samples);
     }
 
     /// <summary>

@@ -49,7 +49,9 @@ let ``output saliency is the norm of each word's derivative, averaged over sampl
     let z = (sampled vae x).ToArray()
 
     let logProbs (z: float[]) =
-        let output = vae.Model.Output(Latents [| Tensor.Create(reference, Shape(1, 1, latent), z) |], x) :?> TokenSequence
+        let output =
+            vae.Model.Output(Latents [| Tensor.Create(reference, Shape(1, 1, latent), z) |], x) :?> TokenSequence
+
         output.WordLogProbs(x).ToArray()
 
     let h = 1e-5
@@ -65,7 +67,9 @@ let ``output saliency is the norm of each word's derivative, averaged over sampl
 
               logProbs own, [| for t in 0..3 -> norm [| for d in differences -> d[t] |] |] ]
 
-    let average choose = [| for t in 0..3 -> perSample |> List.averageBy (fun each -> (choose each: float[])[t]) |]
+    let average choose =
+        [| for t in 0..3 -> perSample |> List.averageBy (fun each -> (choose each: float[])[t]) |]
+
     close "saliency" 1e-7 (average snd) (Seq.toArray found.Output)
     close "log-probabilities" 1e-12 (average fst) (Seq.toArray found.LogProbabilities)
     equal [ 1; 5; 0; 2 ] (List.ofSeq found.Words)
@@ -115,6 +119,16 @@ let ``sentences do not change each other, and what has no saliency is refused`` 
     let second = (text sentences).Select(ReadOnlySpan [| 1 |]) :?> TokenObservations
     equal together[1] (numbers (Seq.exactlyOne (WordSaliency.Of(vae, second, samples, 4UL))))
     throws<GapLabException> [ "at least 1 sample" ] (fun () -> WordSaliency.Of(vae, text sentences, 0) |> ignore)
-    let plain = LstmModel(reference, vocabulary, LstmModelOptions(LatentSize = 0, EmbeddingSize = 3, HiddenSize = 4), stream 2UL)
+
+    let plain =
+        LstmModel(
+            reference,
+            vocabulary,
+            LstmModelOptions(LatentSize = 0, EmbeddingSize = 3, HiddenSize = 4),
+            stream 2UL
+        )
+
     let without = Vae(plain, FactorizedGaussian(reference, 0), NoInference reference)
-    throws<GapLabException> [ "a model with latent variables" ] (fun () -> WordSaliency.Of(without, text sentences) |> ignore)
+
+    throws<GapLabException> [ "a model with latent variables" ] (fun () ->
+        WordSaliency.Of(without, text sentences) |> ignore)
