@@ -154,13 +154,68 @@ module RefinedModels =
         run settings dataset seed (LstmModel.OracleChoice options) (inference settings false refinement) None
 
     /// Refuses data that models of the settings' kind cannot explain.
-    let requireFit (session: Session) (settings: SemiAmortizedSettings) (run: TrainSpec) =
+    let private requireFit (session: Session) (settings: SemiAmortizedSettings) (run: TrainSpec) =
         let set = (session.Data run.Data).Set
 
         match settings.Data with
-        | OfOracle _
-        | OfText _ when not set.HasSentences ->
+        | OfImages _ when set.HasSentences || set.HasCounts ->
+            Cli.fail $"'{set.Name}' holds no images; name a data set of images, such as {DataSets.Glyphs} or omniglot."
+        | OfImages _ -> Suboptimality.requireBinary set
+        | _ when not set.HasSentences ->
             Cli.fail
                 $"'{set.Name}' holds no sentences; name a data set of text, such as {DataSets.Oracle}, ptb or the path of a .txt file with one sentence a line."
-        | OfImages _ -> Suboptimality.requireBinary set
         | _ -> ()
+
+    /// The training runs of one data set, one a seed. Data that models of the settings' kind cannot explain are refused.
+    let trainSpecs (session: Session) (settings: SemiAmortizedSettings) refinement dataset =
+        let runs = [ for seed in session.Seeds -> trainSpec settings refinement dataset seed ]
+        requireFit session settings runs.Head
+        runs
+
+    /// The settings of an experiment on text, scaled by --hidden and --vocabulary.
+    let textSettings (session: Session) =
+        let usual =
+            SemiAmortizedSettings.ofPreset
+                SemiAmortizedSettings.textSmoke
+                SemiAmortizedSettings.textSmall
+                SemiAmortizedSettings.text
+                session.Preset
+
+        match usual.Data with
+        | OfText layers ->
+            let hidden = defaultArg session.Hidden layers.HiddenSize
+
+            { usual with
+                Data =
+                    OfText
+                        { layers with
+                            HiddenSize = hidden
+                            EmbeddingSize = (if session.Hidden.IsSome then hidden / 2 else layers.EmbeddingSize)
+                            VocabularySize = session.Vocabulary |> Option.orElse layers.VocabularySize } }
+        | _ -> usual
+
+    /// The text of the command line; by default generated sentences in smoke, Penn Treebank in small, Yahoo questions with the paper's settings.
+    let textDataset (session: Session) =
+        session.Dataset(
+            match session.Preset with
+            | "smoke" -> DataSets.Oracle
+            | "small" -> "ptb"
+            | _ -> "yahoo"
+        )
+
+    /// The settings of an experiment on images.
+    let imageSettings (session: Session) =
+        SemiAmortizedSettings.ofPreset
+            SemiAmortizedSettings.imagesSmoke
+            SemiAmortizedSettings.imagesSmall
+            SemiAmortizedSettings.images
+            session.Preset
+
+    /// The images of the command line; by default generated ones in smoke, averages of the published Omniglot in small, the Omniglot of Burda et al. with the paper's settings.
+    let imageDataset (session: Session) =
+        session.Dataset(
+            match session.Preset with
+            | "smoke" -> DataSets.Glyphs
+            | "small" -> "omniglot"
+            | _ -> "omniglot-burda"
+        )
