@@ -16,8 +16,9 @@ namespace GapLab.Experiments;
 /// <param name="iterations">The iterations t, from 0.</param>
 /// <param name="samples">Samples of each ELBO.</param>
 /// <param name="ascent">Variational EM, in place of the model's own inference; null for the latter.</param>
-public sealed class IterationBounds(IReadOnlyList<int> iterations, int samples = 1000, VariationalEmOptions? ascent = null)
-    : Measure(new Component("iteration-bounds", revision: 1, new { iterations, samples, ascent = ascent is null ? null : ascent with { Iterations = 0 } }))
+/// <param name="steps">Steps of gradient ascent from some start, in place of the model's own inference; null for the latter.</param>
+public sealed class IterationBounds(IReadOnlyList<int> iterations, int samples = 1000, VariationalEmOptions? ascent = null, StepsFrom? steps = null)
+    : Measure(new Component("iteration-bounds", revision: 1, new { iterations, samples, ascent = ascent is null ? null : ascent with { Iterations = 0 }, steps = steps?.Settings }))
 {
     /// <summary>Datapoints that are inferred together: the networks' features after every iteration are kept until all are done.</summary>
     private const int Together = 100;
@@ -35,13 +36,13 @@ public sealed class IterationBounds(IReadOnlyList<int> iterations, int samples =
     public static string GradientMagnitude(int t) => $"gradient.{t}";
 
     /// <inheritdoc/>
-    public override string Title => $"ELBO after {_last} iterations{(ascent is null ? "" : " of variational EM")}";
+    public override string Title => $"ELBO after {_last} iterations{(ascent is not null ? " of variational EM" : steps is not null ? $" from {steps.Place}" : "")}";
 
     /// <inheritdoc/>
     /// <exception cref="GapLabException">Iterations are asked for of inference that has none.</exception>
     public override MeasureResult Run(Vae vae, Observations x, ulong seed, Action<int>? progress, CancellationToken cancellation)
     {
-        InferenceMethod method = MethodOf(vae, ascent, _last);
+        InferenceMethod method = MethodOf(vae, ascent, _last, steps);
         var results = new List<MeasureResult>();
         for (int first = 0; first < x.Count; first += Together)
         {
@@ -61,9 +62,9 @@ public sealed class IterationBounds(IReadOnlyList<int> iterations, int samples =
         : throw new GapLabException($"Bounds by iteration: give different iterations from 0 on, not '{string.Join(", ", iterations)}'.");
 
     /// <summary>The inference that is followed, with so many iterations.</summary>
-    internal static InferenceMethod MethodOf(Vae vae, VariationalEmOptions? ascent, int iterations)
+    internal static InferenceMethod MethodOf(Vae vae, VariationalEmOptions? ascent, int iterations, StepsFrom? steps = null)
     {
-        InferenceMethod method = ascent is null ? vae.Inference : new VariationalEm(vae.Model.Device, ascent);
+        InferenceMethod method = steps is not null ? steps.Of(vae) : ascent is null ? vae.Inference : new VariationalEm(vae.Model.Device, ascent);
         return method is IIterated iterated ? iterated.WithIterations(iterations)
             : iterations == 0 ? method
             : throw new GapLabException($"'{method.Name}' does not iterate; ask for iteration 0 of it only, not for {iterations}.");

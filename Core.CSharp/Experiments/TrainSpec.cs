@@ -86,11 +86,13 @@ public sealed record TrainSpec : ArtifactSpec
     /// <summary>A training run of another family and encoder for the generative model that this run gives, which stays as it is. All else is as in this run.</summary>
     /// <param name="family">The family.</param>
     /// <param name="inference">The encoder.</param>
-    public TrainSpec WithNewEncoder(Component<FamilyContext, VariationalFamily> family, Component<InferenceContext, InferenceMethod> inference) => this with
+    /// <param name="rule">What trains it, and leaves the model as it is; null for <see cref="JointGradient"/>.</param>
+    public TrainSpec WithNewEncoder(
+        Component<FamilyContext, VariationalFamily> family, Component<InferenceContext, InferenceMethod> inference, Component<Vae, TrainingRule>? rule = null) => this with
     {
         Family = family,
         Inference = inference,
-        Rule = JointGradient.Choice(trainsModel: false),
+        Rule = rule ?? JointGradient.Choice(trainsModel: false),
         Parent = this,
         Inherits = Inheritance.Model,
         Continues = null,

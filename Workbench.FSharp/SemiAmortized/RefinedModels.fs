@@ -64,18 +64,17 @@ module RefinedModels =
         | OfText layers -> LstmEncoder.Choice(layers.EmbeddingSize, layers.HiddenSize)
         | OfImages layers -> ResNetEncoder.Choice(List.toArray layers.EncoderChannels)
 
-    /// Steps from where another method ends.
-    let steps (settings: SemiAmortizedSettings) start count =
-        SemiAmortized.Choice(
-            start,
-            SemiAmortizedOptions(
-                Iterations = count,
-                StepSize = settings.StepSize,
-                Momentum = settings.Momentum,
-                BatchSize = settings.BatchSize,
-                Clip = Nullable settings.Clip
-            )
+    /// The settings of steps.
+    let stepOptions (settings: SemiAmortizedSettings) count =
+        SemiAmortizedOptions(
+            Iterations = count,
+            StepSize = settings.StepSize,
+            Momentum = settings.Momentum,
+            BatchSize = settings.BatchSize,
+            Clip = Nullable settings.Clip
         )
+
+    let private steps settings start count = SemiAmortized.Choice(start, stepOptions settings count)
 
     /// Where steps without an encoder start in training and, for images, at evaluation; the paper's own evaluation of text adds noise of 0.1.
     let private fixedStart = FixedStart.Choice()
