@@ -134,18 +134,6 @@ public readonly partial struct Tensor
     /// <param name="sizes">The new sizes.</param>
     public Tensor Reshape(params int[] sizes) => Reshape(new Shape(sizes));
 
-    /// <summary>Placeholder.</summary>
-    public Tensor LinearCategoricalLogLikelihood(Tensor weight, Tensor bias, ReadOnlyMemory<int> ids)
-    {
-        Tensor logits = Linear(weight, bias);
-        Tensor shifted = logits - logits.Max(-1).Reshape(logits.Shape.With(-1, 1)).Detach();
-        var oneHot = new float[logits.Count];
-        for (int i = 0; i < ids.Length; i++)
-            oneHot[i * logits.Shape[1] + ids.Span[i]] = 1;
-        Tensor picked = (shifted * Create(logits.Device, logits.Shape, oneHot)).Sum(-1, ElementType.Float64);
-        return picked - shifted.Exp().Sum(-1, ElementType.Float64).Log();
-    }
-
     /// <summary>
     /// The same numbers as a tensor of its own: a derivative with respect to it counts the uses of this handle only, not those of the original.
     /// </summary>
@@ -295,6 +283,16 @@ public readonly partial struct Tensor
     /// <exception cref="ShapeException">The sizes do not fit.</exception>
     public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x, bool gradientOnly = false) =>
         LinearBernoulliOperation.Instance.Apply(this, weight, bias, x, gradientOnly);
+
+    /// <summary>
+    /// a[r, id_r] - log Σ_v e^a[r, v] in nats, [N] float64: log-probabilities of words with logits a = h Wᵀ + b, for h [N, k] (this tensor), W [V, k], b [V]. Finite for all finite logits.
+    /// </summary>
+    /// <param name="weight">W.</param>
+    /// <param name="bias">b.</param>
+    /// <param name="ids">The word of every row, 0 to V - 1; not to be changed before gradients are taken.</param>
+    /// <exception cref="ShapeException">The sizes do not fit, or a word is outside the vocabulary; the message says which and where.</exception>
+    public Tensor LinearCategoricalLogLikelihood(Tensor weight, Tensor bias, ReadOnlyMemory<int> ids) =>
+        LinearCategoricalOperation.Instance.Apply(this, weight, bias, ids);
 
     /// <summary>
     /// z = μ + exp(½ v) ε for means μ [B, n] (this tensor), log-variances v [B, n] and noise ε [B, S, n]: S samples of each of B diagonal

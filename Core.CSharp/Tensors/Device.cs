@@ -160,6 +160,15 @@ public abstract class Device
     public abstract void LinearBernoulliLogLikelihood(
         Storage h, Storage weight, PackedWeight? packed, Storage bias, Storage x, int repeat, Storage l, Storage work, LikelihoodParts parts, int rows, int columns, int k);
 
+    /// <summary>
+    /// ℓ[r] = a[r, id_r] - log Σ_v e^a[r, v]: the log-probabilities in nats of words given by logits a[rows, columns]; ℓ is float64. When residuals are asked for they take the place of the logits:
+    /// 1 - p at id_r and -p elsewhere, with p the softmax of the row.
+    /// </summary>
+    public abstract void CategoricalLogLikelihood(Storage logits, ReadOnlySpan<int> ids, Storage l, bool residuals, int rows, int columns);
+
+    /// <summary>d[r, v] = -p (g[r, v] - Σ_u p_u g[r, u]) with the probabilities p of residuals as <see cref="CategoricalLogLikelihood"/> leaves them: their adjoint with respect to the logits.</summary>
+    public abstract void CategoricalResidualAdjoint(Storage residuals, ReadOnlySpan<int> ids, Storage g, Storage d, int rows, int columns);
+
     /// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j]: samples of B diagonal Gaussians given by μ and v = log σ².</summary>
     public abstract void GaussianSample(Storage mean, Storage logVariance, Storage epsilon, Storage z, int rows, int samples, int size);
 

@@ -15,6 +15,11 @@ public readonly record struct Storage(nint Address, int Length, ElementType Type
     /// <summary>The size of the whole run in bytes.</summary>
     public long Bytes => (long)Length * SizeOf(Type);
 
+    /// <summary>A part of the run.</summary>
+    /// <param name="start">Where it begins.</param>
+    /// <param name="length">How many numbers.</param>
+    internal Storage Slice(int start, int length) => new(Address + (nint)start * SizeOf(Type), length, Type);
+
     /// <summary>The numbers as host memory; only for devices whose memory the host can read.</summary>
     internal unsafe Span<float> Floats => Type == ElementType.Float32
         ? new Span<float>((void*)Address, Length)

@@ -38,3 +38,61 @@ let ``an id outside the table is named with its position`` () =
 
     throws<ShapeException> [ "Embed:"; "[3]" ] (fun () ->
         Tensor.Filled(device, Shape 3, 1.0).Embed(memory [| 0 |]) |> ignore)
+
+/// a_id - log Σ e^a by elementary operations.
+let private logProbs (h: Tensor) (w: Tensor) b (ids: int[]) =
+    let a = h.Linear(w, b)
+    let rows, columns = a.Shape[0], a.Shape[1]
+    let shifted = a - a.Max(-1).Reshape(rows, 1)
+    let places = ids |> Array.mapi (fun r id -> r * columns + id)
+    let chosen = shifted.Reshape(rows * columns, 1).Embed(memory places).Reshape(rows)
+    chosen.To ElementType.Float64 - shifted.Exp().Sum(-1, ElementType.Float64).Log()
+
+let private words = [| 2; 0; 4; 2 |]
+
+let private layer =
+    let random = Random 2
+    [| operand random [| 4; 3 |]; operand random [| 5; 3 |]; operand random [| 5 |] |]
+
+[<Test>]
+let ``log-probabilities of words can be differentiated three times`` () =
+    let f (x: Tensor[]) = x[0].LinearCategoricalLogLikelihood(x[1], x[2], memory words)
+    checkGradients "LinearCategoricalLogLikelihood" f layer
+    checkSecondDerivatives "LinearCategoricalLogLikelihood" f layer
+
+    // The gradient as a function, whose second derivatives are the third.
+    let gradient (x: Tensor[]) = Gradient.Of((f x).Sum(), x[0], Tensor(), true) * x[0]
+    checkGradients "its gradient" gradient layer
+    checkSecondDerivatives "its gradient" gradient layer
+
+[<Test>]
+let ``log-probabilities of words are those of elementary operations, with a tape and without`` () =
+    for device in [ device :> Device; GapLab.Tensors.Cpu.CpuDevice.Instance ] do
+        let tolerance = if device.Real = ElementType.Float64 then 1e-13 else 2e-6
+        use _ = MemoryScope.Enter()
+        let x = layer |> Array.map (fun o -> Tensor.Create(device, Shape o.Sizes, o.Values))
+        let fused, plain = x[0].LinearCategoricalLogLikelihood(x[1], x[2], memory words), logProbs x[0] x[1] x[2] words
+        close "values" tolerance (plain.ToArray()) (fused.ToArray())
+        let weights = Tensor.Create(device, Shape 4, [| 1.0; -2.0; 0.5; 3.0 |]).To ElementType.Float64
+
+        let gradients (y: Tensor) =
+            let found = Array.zeroCreate<Tensor> 3
+            Gradient.Of(y, ReadOnlySpan x, Span found, weights)
+            found |> Array.collect _.ToArray()
+
+        close "gradients" (10.0 * tolerance) (gradients plain) (gradients fused)
+        use _ = MemoryScope.Enter(record = false)
+        equal (fused.ToArray()) (x[0].LinearCategoricalLogLikelihood(x[1], x[2], memory words).ToArray())
+
+[<Test>]
+let ``words outside the vocabulary, and sizes that do not fit, are refused`` () =
+    use _ = MemoryScope.Enter()
+    let x = Array.map tensor layer
+
+    let refuses parts (h: Tensor) ids =
+        throws<ShapeException> ("LinearCategoricalLogLikelihood:" :: parts) (fun () ->
+            h.LinearCategoricalLogLikelihood(x[1], x[2], memory ids) |> ignore)
+
+    refuses [ "id 5 "; "position 3"; "0 to 4" ] x[0] [| 0; 1; 2; 5 |]
+    refuses [ "3 words" ] x[0] [| 0; 1; 2 |]
+    refuses [ "[5, 3]" ] x[1] [| 0; 1; 2; 3 |]

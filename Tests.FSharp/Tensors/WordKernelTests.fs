@@ -50,3 +50,69 @@ let ``gathered and scattered rows have the same bits with any number of threads`
 
     sameBits "ScatterRows" (fun () ->
         run cpu [ F32, g ] (F32, rows * columns) (fun s -> cpu.ScatterRows(s[0], ReadOnlySpan chosen, columns, s[1])))
+
+let private softmaxIds rows columns = ids (rows + columns) rows columns
+
+[<Test>]
+let ``log-probabilities of words and residuals agree with the reference`` () =
+    for columns in [ 1; 2; 15; 16; 17; 33; 100 ] do
+        for rows in [ 1; 3 ] do
+            let chosen = softmaxIds rows columns
+            // Of all sizes: one logit far above the others, and all of them far from 0.
+            let a =
+                numbers false columns (rows * columns)
+                |> Array.mapi (fun i v -> float (float32 (3.0 * v + (if i % 7 = 0 then 1e4 else 0.0) - 9e3)))
+
+            let work (device: Device) residuals =
+                let elementType = if device.Real = F64 then F64 else F32
+                use buffer = new Buffer(device, elementType, a)
+                use l = new Buffer(device, F64, Array.create rows nan)
+
+                device.CategoricalLogLikelihood(
+                    buffer.Storage,
+                    ReadOnlySpan chosen,
+                    l.Storage,
+                    residuals,
+                    rows,
+                    columns
+                )
+
+                l.Values, buffer.Values
+
+            let exact, exactResiduals = work reference true
+            let obtained, residuals = work cpu true
+            requireWithin "values" (exact |> Array.map (fun l -> 4.0 * epsilon * (abs l + 1.0))) exact obtained
+            requireWithin "residuals" (exactResiduals |> Array.map (fun _ -> 6.0 * epsilon)) exactResiduals residuals
+            equal obtained (fst (work cpu false))
+            holds "all are finite" (Array.forall Double.IsFinite obtained)
+
+            let g = numbers false 5 (rows * columns)
+
+            let exact, obtained =
+                compare [ F32, residuals; F32, g ] (F32, rows * columns) (fun device s ->
+                    device.CategoricalResidualAdjoint(s[0], ReadOnlySpan chosen, s[1], s[2], rows, columns))
+
+            requireWithin "adjoints" (exact |> Array.map (fun _ -> 20.0 * epsilon)) exact obtained
+
+[<Test>]
+let ``log-probabilities of words depend on their row alone, and not on the threads`` () =
+    let rows, columns = 37, 1003
+    let chosen, a, g = softmaxIds rows columns, ordinary 4 (rows * columns), ordinary 5 (rows * columns)
+
+    let work (rows: int[]) =
+        let part (x: float[]) = rows |> Array.collect (fun r -> x[r * columns .. (r + 1) * columns - 1])
+        use logits = new Buffer(cpu, F32, part a)
+        use l = new Buffer(cpu, F64, Array.zeroCreate rows.Length)
+        let own = rows |> Array.map (fun r -> chosen[r])
+        cpu.CategoricalLogLikelihood(logits.Storage, ReadOnlySpan own, l.Storage, true, rows.Length, columns)
+
+        let adjoint =
+            run cpu [ F32, logits.Values; F32, part g ] (F32, rows.Length * columns) (fun s ->
+                cpu.CategoricalResidualAdjoint(s[0], ReadOnlySpan own, s[1], s[2], rows.Length, columns))
+
+        Array.concat [ l.Values; logits.Values; adjoint ]
+
+    sameBits "softmax" (fun () -> work [| 0..36 |])
+    let all, alone = work [| 0..36 |], work [| 20 |]
+    equal (bits [| all[20] |]) (bits [| alone[0] |])
+    equal (bits all[37 + 20 * columns .. 37 + 21 * columns - 1]) (bits alone[1..columns])

@@ -241,6 +241,22 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void CategoricalLogLikelihood(Storage logits, ReadOnlySpan<int> ids, Storage l, bool residuals, int rows, int columns)
+    {
+        long start = Trace.KernelStart();
+        device.CategoricalLogLikelihood(logits, ids, l, residuals, rows, columns);
+        Trace.KernelEnd(TracedKernel.CategoricalLogLikelihood, start, rows, columns);
+    }
+
+    /// <inheritdoc/>
+    public override void CategoricalResidualAdjoint(Storage residuals, ReadOnlySpan<int> ids, Storage g, Storage d, int rows, int columns)
+    {
+        long start = Trace.KernelStart();
+        device.CategoricalResidualAdjoint(residuals, ids, g, d, rows, columns);
+        Trace.KernelEnd(TracedKernel.CategoricalResidualAdjoint, start, rows, columns);
+    }
+
+    /// <inheritdoc/>
     public override void GaussianSample(Storage mean, Storage logVariance, Storage epsilon, Storage z, int rows, int samples, int size)
     {
         long start = Trace.KernelStart();
