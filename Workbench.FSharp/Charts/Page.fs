@@ -1,6 +1,7 @@
 namespace GapLab.Workbench
 
 open System
+open System.Globalization
 open System.IO
 open GapLab.Tensors
 
@@ -32,6 +33,16 @@ module Page =
 
     /// The page with a paragraph of text, shown as it is written, line breaks too.
     let addText (text: string) (page: Page) = add (Html $"<p>{escape text}</p>") page
+
+    /// The page with a line of words, each coloured by a share from 0 to 1 of a hue (in degrees; 0 is red, 220 blue), with a number that shows when it is pointed at.
+    let addWords (label: string) (hue: int) (words: (string * float * float) list) (page: Page) =
+        let mark (word: string, share: float, number: float) =
+            let alpha = (Math.Clamp(share, 0., 1.)).ToString("0.00", CultureInfo.InvariantCulture)
+            let title = number.ToString("G3", CultureInfo.InvariantCulture)
+            $"<mark style=\"background: hsla({hue}, 90%%, 50%%, {alpha})\" title=\"{title}\">{escape word}</mark>"
+
+        let marks = words |> List.map mark |> String.concat " "
+        add (Html $"<p class=\"words\"><span class=\"label\">{escape label}</span>{marks}</p>") page
 
     /// The page with a chart.
     let addChart (chart: Chart) (page: Page) = add (Charts [ chart ]) page

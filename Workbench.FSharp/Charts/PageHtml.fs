@@ -33,6 +33,9 @@ th { font-weight: 600; }
 tbody tr:nth-child(even) { background: var(--stripe); }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
+.words { max-width: 46rem; line-height: 2; }
+.words .label { color: var(--faint); margin-right: .6rem; }
+.words mark { color: inherit; border-radius: .2rem; padding: .1rem .25rem; }
 body.bare main { max-width: none; padding: 0; }
 body.bare .figures { margin: 0; }
 """
