@@ -74,6 +74,7 @@ internal static class Agreement
             .. problem.Vae.Parameters, images.Values, one.Normal(size), many.Normal(size), .. lambda.Blocks, importance.Normal(size),
             position, .. direction, pictures, .. kernels, .. flow.Family.Shared, many.Normal(size, level: 1),
             .. iterative.Parameters, .. IterativeWorkload.Noises(images, problem.Stream, IterativeWorkload.Sizes),
+            .. SemiAmortizedWorkload.Noises(images, problem.Stream, SemiAmortizedWorkload.Sizes),
         ];
         using (var writer = File.Create(file))
         {
@@ -84,7 +85,7 @@ internal static class Agreement
             }
         }
 
-        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions(), Flow(), Iterated()];
+        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions(), Flow(), Iterated(), Unrolled()];
 
         Noise Draw(Observations x, int samples) => new(x, problem.Stream, samples);
 
@@ -152,6 +153,15 @@ internal static class Agreement
             var gradients = new Tensor[iterative.Parameters.Count];
             Tensor value = new IterativeGradient().Gradients(iterative, images, problem.Stream, 0, ObjectiveWeights.Elbo, gradients);
             return (IterativeWorkload.Key, value.Sum().ToDouble() / images.Count, Length(gradients));
+        }
+
+        (string Workload, double Value, double Length) Unrolled()
+        {
+            using var scope = MemoryScope.Enter();
+            var vae = SemiAmortizedWorkload.CreateVae(problem, SemiAmortizedWorkload.Sizes);
+            var gradients = new Tensor[vae.Parameters.Count];
+            Tensor value = new SemiAmortizedGradient().Gradients(vae, images, problem.Stream, 0, ObjectiveWeights.Elbo, gradients);
+            return (SemiAmortizedWorkload.Key, value.Sum().ToDouble() / images.Count, Length(gradients));
         }
 
         ElboObjective Elbo(Observations x, Noise noise) => new(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic);

@@ -14,6 +14,7 @@ internal static class WorkloadBenchmark
         (TrainingWorkload.Create, TrainingWorkload.Sizes),
         (TrainingWorkload.CreateFlow, TrainingWorkload.Sizes),
         (IterativeWorkload.Create, IterativeWorkload.Sizes),
+        (SemiAmortizedWorkload.Create, SemiAmortizedWorkload.Sizes),
         (LocalWorkload.Create, LocalWorkload.Sizes),
         (FlowLocalWorkload.Create, FlowLocalWorkload.Sizes),
         (ImportanceWorkload.Create, ImportanceWorkload.Sizes),

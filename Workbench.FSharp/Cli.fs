@@ -43,6 +43,9 @@ type CommandLine =
     | [<Unique>] Model of names: string
     | [<Unique>] Family of names: string
     | [<Unique>] Method of names: string
+    | [<Unique>] Hidden of size: int
+    | [<Unique>] Vocabulary of words: int
+    | [<Unique>] Text of sentence: string
     | [<Unique>] Out of file: string
     | [<Unique>] Results of folder: string
     | [<Unique>] Recompute of Recompute
@@ -77,6 +80,9 @@ type CommandLine =
                 "families of approximate posteriors, to sweep: ffg, ladder, full-covariance, flow, iaf"
             | CommandLine.Method _ ->
                 "inference methods, to sweep: amortized, iterative, iterative-errors, variational-em"
+            | CommandLine.Hidden _ -> "the size of the states of language models and of encoders of text; embeddings get half of it"
+            | CommandLine.Vocabulary _ -> "how many words the vocabulary of a text has at most; others become <unk>"
+            | CommandLine.Text _ -> "a sentence of your own, words separated by blanks as in the training text"
             | CommandLine.Out _ ->
                 "write the result to a file: tables as .csv (all digits), .md, .tex, .html or .png, pages as .html or .png; an existing one is replaced"
             | CommandLine.Results _ ->

@@ -15,6 +15,15 @@ module Comparison =
         | [ one ] -> Cell.Estimate(one.Mean, one.MonteCarloError)
         | several -> Averaged(Estimate.ofValues (several |> List.map _.Mean))
 
+    /// The same with the other sign: of an ELBO, the bound of -log p(x).
+    let negated cell =
+        match cell with
+        | Cell.Value value -> Cell.Value -value
+        | Cell.Estimate(value, error) -> Cell.Estimate(-value, error)
+        | Averaged estimate -> Averaged { estimate with Mean = -estimate.Mean }
+        | Interval(value, low, high) -> Interval(-value, -high, -low)
+        | other -> other
+
     /// The average of values with an interval that covers it at the usual level, by Student's t; missing for fewer than two values.
     let interval (values: float list) =
         match Estimate.ofValues values with

@@ -114,6 +114,29 @@ type Session
     /// The data sets, or a default.
     member _.Datasets(usual: string) = Session.Names(options.TryGetResult CommandLine.Dataset, usual)
 
+    /// The one data set of experiments that take no more, or a default.
+    member session.Dataset(usual: string) =
+        match session.Datasets usual with
+        | [ one ] -> one
+        | several ->
+            let names = String.concat ", " several
+            Cli.fail $"This experiment takes one data set, not {names}; run it for each."
+
+    /// The size of language models' states, if the command line gives one.
+    member _.Hidden =
+        match options.TryGetResult CommandLine.Hidden with
+        | Some size when size < 2 -> Cli.fail $"--hidden takes a size of at least 2, not {size}."
+        | size -> size
+
+    /// The size of a text's vocabulary, if the command line gives one.
+    member _.Vocabulary =
+        match options.TryGetResult CommandLine.Vocabulary with
+        | Some words when words < 3 -> Cli.fail $"--vocabulary takes at least 3 words, not {words}."
+        | words -> words
+
+    /// A sentence of the user's own.
+    member _.Text = options.TryGetResult CommandLine.Text
+
     /// The seeds; 1 by default.
     member _.Seeds =
         options.TryGetResult CommandLine.Seed |> Option.map (Cli.numbers "seed") |> Option.defaultValue [ 1UL ]

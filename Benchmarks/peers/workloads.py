@@ -171,6 +171,28 @@ def iterative_step():
     return step
 
 
+def semi_amortized_elbo(x, noises):
+    """The ELBO after one step on lambda for each but the last noise, on one tape."""
+    parameters = encoder(x).chunk(2, -1)
+    velocity = [torch.zeros_like(p) for p in parameters]
+    for noise in noises[:-1]:
+        gradients = torch.autograd.grad(elbo(*parameters, x, noise).mean(), parameters, create_graph=True)
+        velocity = [0.5 * v + g for v, g in zip(velocity, gradients)]
+        parameters = [p + v for p, v in zip(parameters, velocity)]
+    return elbo(*parameters, x, noises[-1]).mean()
+
+
+def semi_amortized_step():
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        (-semi_amortized_elbo(images, [torch.randn(100, 1, LATENT) for _ in range(SEMI_AMORTIZED_STEPS + 1)])).backward()
+        optimizer.step()
+
+    return step
+
+
 def flow_training_step():
     flow = Flow(1)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters(), *flow.parameters()], lr=1e-3)
@@ -330,6 +352,7 @@ WORKLOADS = {
     "training": training_step,
     "flow-training": flow_training_step,
     "iterative": iterative_step,
+    "semi-amortized": semi_amortized_step,
     "local": local_step,
     "flow-local": flow_local_step,
     "iwae": iwae,
@@ -400,6 +423,7 @@ def check(file):
         for p in iterative.parameters():
             p.copy_(take(*p.shape))
     noises = [take(100, 1, iterative.latent) for _ in range(iterative.iterations + 1)]
+    steps = [take(100, 1, LATENT) for _ in range(SEMI_AMORTIZED_STEPS)]
 
     answers = []
     value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
@@ -424,6 +448,8 @@ def check(file):
     answers += [value.item(), length(torch.autograd.grad(value, [mu, log_var, *flow.parameters()]))]
     value = iterative.gradients(images, noises).mean()
     answers += [value.item(), length([p.grad for p in iterative.parameters()])]
+    value = semi_amortized_elbo(images, [*steps, one])
+    answers += [value.item(), length(torch.autograd.grad(value, [*decoder.parameters(), *encoder.parameters()]))]
     return " ".join(repr(answer) for answer in answers)
 
 

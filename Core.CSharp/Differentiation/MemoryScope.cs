@@ -116,6 +116,9 @@ public sealed class MemoryScope : IDisposable
     /// <summary>Keeps a tensor for the adjoint of the operation that made another.</summary>
     internal static void Save(Tensor output, Tensor saved) => output.Scope!._nodes[output.Index].Saved = saved;
 
+    /// <summary>Keeps the rows that an operation chose for its adjoint.</summary>
+    internal static void SaveRows(Tensor output, ReadOnlyMemory<int> rows) => output.Scope!._nodes[output.Index].Rows = rows;
+
     /// <summary>Another tensor over the same numbers.</summary>
     internal static Tensor View(Tensor tensor, Shape shape)
     {

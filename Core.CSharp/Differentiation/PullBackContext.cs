@@ -31,6 +31,9 @@ internal readonly ref struct PullBackContext
     /// <summary>What the operation kept for its adjoint.</summary>
     public Tensor Saved => _node.Saved;
 
+    /// <summary>The rows that the operation chose.</summary>
+    public ReadOnlyMemory<int> Rows => _node.Rows;
+
     /// <summary>Whether the wanted gradients depend on this input at all; nothing is computed for one that they do not.</summary>
     public bool Wants(int input) => _adjoints.Wants(_node.Inputs[input]);
 

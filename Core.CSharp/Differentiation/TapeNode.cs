@@ -26,6 +26,9 @@ internal struct TapeNode
     /// <summary>What the operation kept for its adjoint beside inputs and output; undefined if nothing.</summary>
     public Tensor Saved;
 
+    /// <summary>The rows that the operation chose; empty if it chose none.</summary>
+    public ReadOnlyMemory<int> Rows;
+
     /// <summary>A copy in the order that products read it; null if there is none.</summary>
     public PackedCopy? Packed;
 

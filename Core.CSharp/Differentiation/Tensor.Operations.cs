@@ -114,6 +114,11 @@ public readonly partial struct Tensor
     /// <param name="b">The shape of a.</param>
     public static Tensor SelectRows(Tensor mask, Tensor a, Tensor b) => SelectRowsOperation.Instance.Apply(mask, a, b);
 
+    /// <summary>Row ids[i] of this table [V, E] for every i, [N, E]: vectors of words. A row may be chosen often, and its gradient is the sum over its uses.</summary>
+    /// <param name="ids">Row numbers, which must not be changed before gradients are taken.</param>
+    /// <exception cref="ShapeException">Not a table, or it has no such row; the message says which and where.</exception>
+    public Tensor Embed(ReadOnlyMemory<int> ids) => EmbeddingOperation.Instance.Apply(this, ids);
+
     // ---- shapes and types ---------------------------------------------------------------------------------------------------------
 
     /// <summary>The same numbers under another shape of equal count; nothing is copied.</summary>

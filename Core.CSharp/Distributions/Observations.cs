@@ -24,6 +24,9 @@ public abstract class Observations(ReadOnlyMemory<int> indices)
     /// <exception cref="ShapeException">The data have no such form.</exception>
     public virtual Tensor Features => Values;
 
+    /// <summary>About how many numbers a model computes for one sample of a datapoint: by it batches are cut that fit the memory.</summary>
+    public virtual int OutputSize => Values.Shape[1];
+
     /// <summary>Of how many words each datapoint consists, [B]; empty where datapoints do not consist of words.</summary>
     public virtual double[] Lengths => [];
 

@@ -9,6 +9,8 @@ namespace GapLab.Distributions;
 /// </summary>
 public sealed class TokenObservations : Observations
 {
+    private const int NumbersOfWord = 1000;
+
     private readonly int[] _words;
     private readonly int[] _lengths;
 
@@ -56,6 +58,9 @@ public sealed class TokenObservations : Observations
 
     /// <summary>The number of words of each sentence, which perplexities count.</summary>
     public override double[] Lengths => Array.ConvertAll(_lengths, length => (double)length);
+
+    /// <summary>Each word takes a state and its part of a softmax.</summary>
+    public override int OutputSize => Longest * NumbersOfWord;
 
     /// <summary>The number of words of a sentence.</summary>
     /// <param name="row">Its position in the batch.</param>

@@ -10,8 +10,9 @@ namespace GapLab.Distributions;
 /// <param name="features">h_t [B S, k] for every position t.</param>
 /// <param name="weight">W [V, k].</param>
 /// <param name="bias">b [V].</param>
-/// <param name="samples">S, samples for each sentence.</param>
-public sealed class TokenSequence(IReadOnlyList<Tensor> features, Tensor weight, Tensor bias, int samples) : OutputDistribution
+/// <param name="samples">S, samples for each sentence that the features have rows for.</param>
+/// <param name="equalSamples">For models without latent variables, whose samples are all the same: how many there are for each of those.</param>
+public sealed class TokenSequence(IReadOnlyList<Tensor> features, Tensor weight, Tensor bias, int samples, int equalSamples = 1) : OutputDistribution
 {
     /// <summary>Words have no mean: asking for one is refused.</summary>
     /// <exception cref="GapLabException">Always.</exception>
@@ -19,7 +20,11 @@ public sealed class TokenSequence(IReadOnlyList<Tensor> features, Tensor weight,
 
     /// <inheritdoc/>
     /// <exception cref="ShapeException">The data are no sentences, or others than the features were computed from.</exception>
-    public override Tensor LogProb(Observations x) => WordLogProbs(x).Sum(0);
+    public override Tensor LogProb(Observations x)
+    {
+        Tensor sums = WordLogProbs(x).Sum(0);
+        return equalSamples == 1 ? sums : sums.BroadcastTo(new Shape(x.Count, equalSamples));
+    }
 
     /// <summary>log p(x_t | x_1 ... x_{t-1}, z) in nats, [T, B, S] float64; 0 behind the end of a sentence.</summary>
     /// <param name="x">The sentences that the features were computed from.</param>

@@ -68,14 +68,14 @@ public sealed partial class ResultStore
     internal string CheckpointPath(ArtifactSpec spec) => Path.Combine(FolderOf(spec), CheckpointFile);
 
     /// <summary>The checkpoint of an unfinished training and the seconds it had taken, or null. One that does not fit the model is set aside like a damaged one.</summary>
-    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(TrainSpec spec, Vae vae, TrainingRule rule)
+    internal (Checkpoint Checkpoint, double Seconds)? FindCheckpoint(TrainSpec spec, Vae vae, TrainerOptions settings)
     {
         string path = CheckpointPath(spec);
         if (!File.Exists(path))
             return null;
         try
         {
-            return ReadCheckpoint(path, vae, rule);
+            return ReadCheckpoint(path, vae, settings);
         }
         catch (DataException e)
         {
@@ -87,12 +87,12 @@ public sealed partial class ResultStore
     /// <summary>
     /// The state at the end of a stored training and the seconds it had taken, for a longer run to go on from; null where it was not kept, or turned out damaged and was set aside.
     /// </summary>
-    internal (Checkpoint Checkpoint, double Seconds)? FindEnd(TrainSpec spec, Vae vae, TrainingRule rule)
+    internal (Checkpoint Checkpoint, double Seconds)? FindEnd(TrainSpec spec, Vae vae, TrainerOptions settings)
     {
         string path = Path.Combine(FolderOf(spec), EndFile);
         if (!File.Exists(path))
             return null;
-        return ReadIntact(spec.Key, path, [path], () => Tuple.Create(ReadCheckpoint(path, vae, rule))) is { Item1: var end } ? end : null;
+        return ReadIntact(spec.Key, path, [path], () => Tuple.Create(ReadCheckpoint(path, vae, settings))) is { Item1: var end } ? end : null;
     }
 
     /// <summary>Stores a checkpoint in the place of the last one.</summary>
@@ -120,12 +120,12 @@ public sealed partial class ResultStore
         StoredTensors.Write(Path.Combine(Prepare("artifacts", spec.Identity, spec.Key), file), checkpoint.Tensors, metadata);
     }
 
-    private static (Checkpoint Checkpoint, double Seconds) ReadCheckpoint(string path, Vae vae, TrainingRule rule)
+    private static (Checkpoint Checkpoint, double Seconds) ReadCheckpoint(string path, Vae vae, TrainerOptions settings)
     {
         SafetensorsFile file = StoredTensors.Read(path);
         _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
         var checkpoint = Checkpoint.From(file);
-        checkpoint.Require(vae, rule.Trained(vae));
+        checkpoint.Require(vae, settings.Rule.Trained(vae), hasSecondMoments: settings.Sgd is null);
         return (checkpoint, seconds);
     }
 

@@ -194,12 +194,12 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         if (spec.Parent is { } parent)
             Inherit(vae, Ready(parent, cancellation), spec.Inherits);
         TrainerOptions settings = spec.OptionsFor(vae);
-        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae, settings.Rule);
+        (Checkpoint Checkpoint, double Seconds)? last = store.FindCheckpoint(spec, vae, settings);
         if (last is { } found)
             observer.Note($"Training goes on after {found.Checkpoint.Position.Epoch} epochs and {found.Checkpoint.Position.Batch} batches.");
         Checkpoint? stored = last?.Checkpoint;
         for (TrainSpec? shorter = spec.Continues; last is null && shorter is not null; shorter = shorter.Continues)
-            last = store.FindEnd(shorter, vae, settings.Rule);
+            last = store.FindEnd(shorter, vae, settings);
         double before = last?.Seconds ?? 0;
         var watch = Stopwatch.StartNew();
         void Save(Checkpoint checkpoint)

@@ -20,14 +20,23 @@ public sealed record TrainSpec : ArtifactSpec
     /// <summary>The optimiser's settings but for the learning rate, which the schedule gives.</summary>
     public AdamOptions Adam { get; init; } = new();
 
+    /// <summary>Stochastic gradient ascent in the place of Adam; null for Adam.</summary>
+    public SgdOptions? Sgd { get; init; }
+
+    /// <summary>The largest 2-norm of all gradients of a step together; null for any.</summary>
+    public double? MaximumGradientNorm { get; init; }
+
+    /// <summary>How the schedule's learning rates decay when the validation ELBO no longer rises; null for not at all.</summary>
+    public PlateauDecay? Decay { get; init; }
+
     /// <summary>Whether the optimiser starts anew at every stage of the schedule.</summary>
     public bool ResetMomentsAtStages { get; init; }
 
     /// <summary>Which gradients train which parameters.</summary>
     public Component<Vae, TrainingRule> Rule { get; init; } = JointGradient.Choice();
 
-    /// <summary>The weights of the objective's terms by epoch.</summary>
-    public Component<int, ObjectiveWeights> Weights { get; init; } = Annealing.None;
+    /// <summary>The weights of the objective's terms over the run.</summary>
+    public Component<AnnealingPosition, ObjectiveWeights> Weights { get; init; } = Annealing.None;
 
     /// <summary>How many validation datapoints are scored after every epoch.</summary>
     public int ValidationPoints { get; init; } = 1000;
@@ -95,6 +104,9 @@ public sealed record TrainSpec : ArtifactSpec
         Schedule = Schedule,
         BatchSize = BatchSize,
         Adam = Adam,
+        Sgd = Sgd,
+        MaximumGradientNorm = MaximumGradientNorm,
+        Decay = Decay,
         ResetMomentsAtStages = ResetMomentsAtStages,
         Rule = Rule.Build(vae),
         Weights = Weights.Build,
@@ -112,7 +124,10 @@ public sealed record TrainSpec : ArtifactSpec
         {
             schedule = Schedule.Stages,
             BatchSize,
-            adam = new { Adam.Beta1, Adam.Beta2, Adam.Epsilon },
+            adam = Sgd is null ? new { Adam.Beta1, Adam.Beta2, Adam.Epsilon } : null,
+            Sgd,
+            MaximumGradientNorm,
+            Decay,
             ResetMomentsAtStages,
             rule = Rule.ToJson(),
             weights = Weights.ToJson(),

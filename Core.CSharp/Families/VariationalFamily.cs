@@ -38,7 +38,7 @@ public abstract class VariationalFamily(ParameterSet shared)
     /// <param name="z">Latent variables [B, S, n_l] of every level, from anywhere.</param>
     /// <exception cref="GapLabException">The family does not know it.</exception>
     public virtual Tensor LogDensity(LocalParameters lambda, GenerativeModel model, Latents z) => throw new GapLabException(
-        $"The family {Name} gives log q(z | x) of its own samples only, not of any z as AIS from q needs it; start AIS at the prior, or override LogDensity.");
+        $"The family {Name} gives log q(z | x) of its own samples only, not of any z as AIS from q and divergences from it need it; start AIS at the prior, train an encoder on its ELBO, or override LogDensity.");
 
     /// <summary>
     /// KL(q(z; λ) ‖ q(z; λ')) in nats, [B] float64, differentiable with respect to both: E_q[log q(z; λ) - log q(z; λ')] at samples of q(z; λ), or its exact value where a family gives that.

@@ -30,7 +30,7 @@ public sealed class JointGradient(int samples = 1, KlForm form = KlForm.Analytic
 
     /// <inheritdoc/>
     public override IReadOnlyList<int> Trained(Vae vae) =>
-        trainsModel ? base.Trained(vae) : [.. Enumerable.Range(vae.Model.Parameters.Count, vae.Parameters.Count - vae.Model.Parameters.Count)];
+        trainsModel ? base.Trained(vae) : AllButModel(vae);
 
     /// <inheritdoc/>
     /// <exception cref="GapLabException">The inference method makes steps from an encoder, which this rule would not train.</exception>

@@ -12,19 +12,23 @@ namespace GapLab.Inference;
 /// </summary>
 /// <param name="encoder">What trains the encoder.</param>
 /// <param name="steps">K over the epochs of training; null for that of the method throughout.</param>
+/// <param name="trainsModel">Whether θ is trained, too.</param>
 /// <exception cref="GapLabException">A number is out of its range.</exception>
-public sealed class RefinedGradient(EncoderTarget encoder, StepSchedule? steps = null) : RefinementRule(steps)
+public sealed class RefinedGradient(EncoderTarget encoder, StepSchedule? steps = null, bool trainsModel = true) : RefinementRule(steps, trainsModel)
 {
     private const ulong DivergenceNoise = 0xD17;
 
     /// <summary>The choice of this rule, for the specification of an experiment.</summary>
     /// <param name="encoder">What trains the encoder.</param>
     /// <param name="steps">K over the epochs of training.</param>
-    public static Component<Vae, TrainingRule> Choice(EncoderTarget encoder, StepSchedule? steps = null) =>
-        new("refined-gradient", revision: 1, new { encoder, steps }, _ => new RefinedGradient(encoder, steps));
+    /// <param name="trainsModel">Whether θ is trained, too.</param>
+    public static Component<Vae, TrainingRule> Choice(EncoderTarget encoder, StepSchedule? steps = null, bool trainsModel = true) => new(
+        "refined-gradient", revision: 1, new { encoder, steps, trainsModel = trainsModel ? (bool?)null : false }, _ => new RefinedGradient(encoder, steps, trainsModel));
 
     /// <inheritdoc/>
-    public override string Name => encoder switch
+    public override string Name => TargetName + Remark;
+
+    private string TargetName => encoder switch
     {
         EncoderTarget.None => "SVI",
         EncoderTarget.Elbo => "VAE+SVI",

@@ -14,11 +14,23 @@ namespace GapLab.Inference;
 public abstract class RefinementRule : TrainingRule
 {
     private readonly StepSchedule? _steps;
+    private readonly bool _trainsModel;
     private int? _epoch;
 
     /// <summary>A rule whose number of steps may change in training.</summary>
     /// <param name="steps">K over the epochs; null for that of the method throughout.</param>
-    private protected RefinementRule(StepSchedule? steps) => _steps = steps?.Checked();
+    /// <param name="trainsModel">Whether θ is trained, too; if not, the model stays as it is, and no derivatives with respect to its weights are computed.</param>
+    private protected RefinementRule(StepSchedule? steps, bool trainsModel)
+    {
+        _steps = steps?.Checked();
+        _trainsModel = trainsModel;
+    }
+
+    /// <inheritdoc/>
+    public sealed override IReadOnlyList<int> Trained(Vae vae) => _trainsModel ? base.Trained(vae) : AllButModel(vae);
+
+    /// <summary>What a rule's name says of a model that is not trained.</summary>
+    private protected string Remark => _trainsModel ? "" : ", fixed model";
 
     /// <inheritdoc/>
     public sealed override TrainingRule At(int epoch)
@@ -42,17 +54,17 @@ public abstract class RefinementRule : TrainingRule
         RandomStream inner = stream.Fork(JointGradient.InferenceNoise);
         LocalParameters start = method.Start(vae.Model, vae.Family, x, inner, step);
         UnrolledAscent ascent = method.Ascent(vae.Family);
-        Func<int, IObjective> steps = method.Steps(vae.Model, vae.Family, x, inner, step, weights);
+        IObjective Limited(IObjective objective) => _trainsModel ? objective : new LimitedObjective(objective, [.. vae.Family.Shared]);
+        Func<int, IObjective> all = method.Steps(vae.Model, vae.Family, x, inner, step, weights), steps = k => Limited(all(k));
         InferenceTrace trace = ascent.Ascend(steps, start);
 
-        int shared = vae.Parameters.Count - vae.Inference.Parameters.Count;
-        IObjective final = method.Objective(vae.Model, vae.Family, x, stream, step, weights);
+        IObjective final = Limited(method.Objective(vae.Model, vae.Family, x, stream, step, weights));
         (Tensor value, Tensor[] found) = GradientsAt(final, trace.Final, x.Count, withLambda: true, withParameters: true);
         Tensor[] lambda = found[..trace.Final.Blocks.Count], theta = found[lambda.Length..];
         Adjust(new Situation(vae, x, inner, step, ascent, steps, trace), lambda, theta);
         theta.CopyTo(gradients);
-        if (gradients.Length > shared)
-            ThroughStart(start, lambda, [.. vae.Inference.Parameters], gradients[shared..]);
+        if (gradients.Length > theta.Length)
+            ThroughStart(start, lambda, [.. vae.Inference.Parameters], gradients[theta.Length..]);
         return value;
     }
 

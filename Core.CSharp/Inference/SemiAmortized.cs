@@ -40,6 +40,9 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     /// <inheritdoc/>
     public override string Name => $"{_options.Iterations} steps from {_start.Name}";
 
+    /// <summary>The method that gives λ_0.</summary>
+    public InferenceMethod StartMethod => _start;
+
     /// <summary>The settings.</summary>
     public SemiAmortizedOptions Options => _options;
 
@@ -59,6 +62,22 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     public InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, LocalParameters start) =>
         Ascent(family).Ascend(Steps(model, family, x, stream, step, ObjectiveWeights.Elbo), start);
 
+    /// <summary>
+    /// From the derivatives of a function of λ_K with respect to it those with respect to λ_0, through the steps of an inference. They are not clipped, and so exact where no step's gradient was.
+    /// </summary>
+    /// <param name="model">The model of the inference.</param>
+    /// <param name="family">Its family.</param>
+    /// <param name="x">Its batch.</param>
+    /// <param name="stream">Its source of noise.</param>
+    /// <param name="step">Its step of the stream.</param>
+    /// <param name="trace">What it gave.</param>
+    /// <param name="lambda">The derivatives with respect to λ_K, changed in place to those with respect to λ_0.</param>
+    public void PullBack(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, InferenceTrace trace, ReadOnlySpan<Tensor> lambda)
+    {
+        Func<int, IObjective> steps = Steps(model, family, x, stream, step, ObjectiveWeights.Elbo);
+        new UnrolledAscent(_options with { Clip = null }, family.LocalBlocks).PullBack(k => new LimitedObjective(steps(k), []), trace, lambda, []);
+    }
+
     /// <summary>The same with another K, in training if this is.</summary>
     internal SemiAmortized WithSteps(int iterations)
     {
@@ -75,6 +94,9 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     internal UnrolledAscent Ascent(VariationalFamily family) =>
         new(IsTraining ? _options : _options with { Scope = ClipScope.Datapoint }, family.LocalBlocks);
 
+    /// <summary>The source of the steps' samples, forked by the step, from the stream of an inference.</summary>
+    internal static RandomStream StepNoiseOf(RandomStream stream) => stream.Fork(StepNoise);
+
     /// <summary>The objective of every step.</summary>
     /// <param name="model">p(x, z), whose running averages stay as they are: those of training are of λ_K.</param>
     /// <param name="family">The family of q.</param>
@@ -85,7 +107,7 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
     internal Func<int, IObjective> Steps(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, ObjectiveWeights weights)
     {
         GenerativeModel still = model.With(model.Parameters.WithScratchAverages());
-        RandomStream steps = stream.Fork(StepNoise);
+        RandomStream steps = StepNoiseOf(stream);
         return k => Objective(still, family, x, steps.Fork((ulong)k), step, weights);
     }
 

@@ -17,8 +17,10 @@ public sealed class SemiAmortizedGradient : RefinementRule
     /// <param name="product">How products with second derivatives are computed.</param>
     /// <param name="earlier">The weights w_0, w_1, ... of the ELBOs before the last one, at least 0, at most K of them; missing ones are 0.</param>
     /// <param name="steps">K over the epochs of training; null for that of the method throughout.</param>
+    /// <param name="trainsModel">Whether θ is trained, too.</param>
     /// <exception cref="GapLabException">A number is out of its range.</exception>
-    public SemiAmortizedGradient(HessianProduct product = HessianProduct.Exact, IReadOnlyList<double>? earlier = null, StepSchedule? steps = null) : base(steps)
+    public SemiAmortizedGradient(HessianProduct product = HessianProduct.Exact, IReadOnlyList<double>? earlier = null, StepSchedule? steps = null, bool trainsModel = true)
+        : base(steps, trainsModel)
     {
         _product = product;
         _earlier = earlier ?? [];
@@ -30,12 +32,14 @@ public sealed class SemiAmortizedGradient : RefinementRule
     /// <param name="product">How products with second derivatives are computed.</param>
     /// <param name="earlier">The weights of the ELBOs before the last one.</param>
     /// <param name="steps">K over the epochs of training.</param>
-    public static Component<Vae, TrainingRule> Choice(HessianProduct product = HessianProduct.Exact, IReadOnlyList<double>? earlier = null, StepSchedule? steps = null) =>
-        new("semi-amortized-gradient", revision: 1, new { product, earlier, steps }, _ => new SemiAmortizedGradient(product, earlier, steps));
+    /// <param name="trainsModel">Whether θ is trained, too.</param>
+    public static Component<Vae, TrainingRule> Choice(
+        HessianProduct product = HessianProduct.Exact, IReadOnlyList<double>? earlier = null, StepSchedule? steps = null, bool trainsModel = true) =>
+        new("semi-amortized-gradient", revision: 1, new { product, earlier, steps, trainsModel = trainsModel ? (bool?)null : false }, _ => new SemiAmortizedGradient(product, earlier, steps, trainsModel));
 
     /// <inheritdoc/>
     public override string Name =>
-        $"semi-amortized gradient, {_product} products{(_earlier.Count == 0 ? "" : $", weights {string.Join(", ", _earlier)} of earlier ELBOs")}";
+        $"semi-amortized gradient, {_product} products{(_earlier.Count == 0 ? "" : $", weights {string.Join(", ", _earlier)} of earlier ELBOs")}{Remark}";
 
     private protected override void RequireFit(SemiAmortized method) { }
 

@@ -32,6 +32,10 @@ public abstract class TrainingRule
     internal static GenerativeModel Dropping(GenerativeModel model, Observations x, RandomStream stream, int step) =>
         model.WithTrainingNoise(new Noise(x, stream.Fork(DroppingNoise), 1, step));
 
+    /// <summary>The positions of all parameters but θ.</summary>
+    private protected static IReadOnlyList<int> AllButModel(Vae vae) =>
+        [.. Enumerable.Range(vae.Model.Parameters.Count, vae.Parameters.Count - vae.Model.Parameters.Count)];
+
     /// <summary>The gradients of one training step, of a batch mean in nats, on the current memory scope.</summary>
     /// <param name="vae">What is trained, in training (<see cref="Vae.InTraining"/>).</param>
     /// <param name="x">The batch.</param>

@@ -38,7 +38,7 @@ public sealed class LstmModel : GenerativeModel
         _options = options;
         Vocabulary = vocabulary;
         int n = options.LatentSize, entering = options.Entry == LatentEntry.InputsAndState ? n : 0;
-        LatentSizes = n == 0 ? [] : [n];
+        LatentSizes = [n];
         // The start of a sentence has the last row.
         _words = new Embedding(Parameters, "decoder.words", vocabulary + 1, options.EmbeddingSize, stream);
         _cell = new LstmCell(Parameters, "decoder.lstm", options.EmbeddingSize + entering, options.HiddenSize, stream);
@@ -106,20 +106,21 @@ public sealed class LstmModel : GenerativeModel
     {
         TokenObservations text = TokenObservations.Of(x, Name);
         text.RequireBelow(Vocabulary);
-        int samples = z.Levels.Count == 0 ? 1 : z[0].Shape[1], rows = text.Count * samples;
-        Tensor latent = z.Levels.Count == 0 ? default : z[0].Reshape(rows, _options.LatentSize);
+        // Without latent variables all samples are the same.
+        int samples = _options.LatentSize == 0 ? 1 : z[0].Shape[1], rows = text.Count * samples;
+        Tensor latent = Rows(z, rows);
         (Tensor Hidden, Tensor Cell) state = FirstState(latent, rows);
         int[] words = Hidden(text.InputsByPosition(Vocabulary), text);
         var features = new Tensor[text.Longest];
         for (int t = 0; t < features.Length; t++)
             (features[t], state) = Step(words.AsMemory(t * text.Count, text.Count), latent, samples, state, t);
-        return new TokenSequence(features, _output.Weight(Parameters), _output.Bias(Parameters), samples);
+        return new TokenSequence(features, _output.Weight(Parameters), _output.Bias(Parameters), samples, z[0].Shape[1] / samples);
     }
 
     /// <summary>
     /// Sentences x ~ p(x | z), word by word: word t of a sentence is drawn with its own uniform number, at (index of the datapoint, t) of the stream.
     /// </summary>
-    /// <param name="z">One sample [B, 1, n] for each sentence; no levels for a model without latent variables.</param>
+    /// <param name="z">One sample [B, 1, n] for each sentence.</param>
     /// <param name="stream">The source of randomness.</param>
     /// <param name="indices">The index of every sentence, which keys its numbers.</param>
     /// <param name="longest">How many words a sentence has at most.</param>
@@ -134,7 +135,7 @@ public sealed class LstmModel : GenerativeModel
         int count = indices.Length;
         var words = Enumerable.Range(0, count).Select(_ => new List<int>()).ToArray();
         int[] last = [.. Enumerable.Repeat(Vocabulary, count)];
-        Tensor latent = z.Levels.Count == 0 ? default : z[0].Reshape(count, _options.LatentSize);
+        Tensor latent = Rows(z, count);
         (Tensor Hidden, Tensor Cell) state = FirstState(latent, count);
         for (int t = 0; t < longest && words.Any(sentence => !HasEnded(sentence)); t++)
         {
@@ -180,6 +181,9 @@ public sealed class LstmModel : GenerativeModel
         state = _cell.Forward(Parameters, WithLatent(Repeated(read, samples), latent, LatentEntry.InputsAndState), state);
         return (Dropped(WithLatent(state.Hidden, latent, LatentEntry.Output), OutputLane, position), state);
     }
+
+    /// <summary>z [rows, n]; undefined without latent variables.</summary>
+    private Tensor Rows(Latents z, int rows) => _options.LatentSize == 0 ? default : z[0].Reshape(rows, _options.LatentSize);
 
     private (Tensor Hidden, Tensor Cell) FirstState(Tensor latent, int rows)
     {

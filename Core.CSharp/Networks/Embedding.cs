@@ -19,13 +19,7 @@ public sealed class Embedding
 
     /// <summary>The vectors of words, [N, size].</summary>
     /// <param name="parameters">The set the layer belongs to, or one of the same names with other values.</param>
-    /// <param name="ids">The words.</param>
-    public Tensor Forward(ParameterSet parameters, ReadOnlyMemory<int> ids)
-    {
-        Tensor table = parameters[_weight];
-        var oneHot = new float[ids.Length * table.Shape[0]];
-        for (int i = 0; i < ids.Length; i++)
-            oneHot[i * table.Shape[0] + ids.Span[i]] = 1;
-        return Tensor.Create(table.Device, new Shape(ids.Length, table.Shape[0]), oneHot).MatMul(table);
-    }
+    /// <param name="ids">The words, which must not be changed before gradients are taken.</param>
+    /// <exception cref="ShapeException">A word outside the table.</exception>
+    public Tensor Forward(ParameterSet parameters, ReadOnlyMemory<int> ids) => parameters[_weight].Embed(ids);
 }

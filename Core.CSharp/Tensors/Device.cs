@@ -77,6 +77,9 @@ public abstract class Device
     /// <summary>y[i, :] = x[index_i, :].</summary>
     public abstract void GatherRows(Storage x, ReadOnlySpan<int> indices, int columns, Storage y);
 
+    /// <summary>y[v, :] = Σ g[i, :] over the i with index_i = v, in ascending order: the adjoint of <see cref="GatherRows"/>. Rows of y that no index names become 0.</summary>
+    public abstract void ScatterRows(Storage g, ReadOnlySpan<int> indices, int columns, Storage y);
+
     // ---- elementwise ------------------------------------------------------------------------------------------------------
 
     /// <summary>y_i = f(x_i); equal element types.</summary>

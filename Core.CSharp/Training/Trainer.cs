@@ -27,7 +27,7 @@ public sealed class Trainer(TrainerOptions options)
     /// <param name="onStep">Told after every step which fraction of the run is done.</param>
     /// <param name="checkpointing">How the run is kept from being lost; null for not at all.</param>
     /// <param name="cancellation">Stops between two steps, after a checkpoint.</param>
-    /// <returns>What the epochs reported, and which one was selected.</returns>
+    /// <returns>What the epochs reported, and which one was selected; no epochs where the rule trains no parameters.</returns>
     /// <exception cref="GapLabException">An option makes no sense, or the objective is not finite: names the epoch, the step and the parameter that is not finite.</exception>
     /// <exception cref="DataException">The checkpoint to go on from is another model's.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
@@ -37,9 +37,12 @@ public sealed class Trainer(TrainerOptions options)
     {
         RequireSense(train, validation);
         IReadOnlyList<int> trained = options.Rule.Trained(vae);
+        if (trained.Count == 0)
+            return new TrainingOutcome([], 0);
         // A model of which nothing is trained is used as it is: in training, batch normalisation would move its running averages.
         Vae learning = trained.Any(i => i < vae.Model.Parameters.Count) ? vae.InTraining() : new Vae(vae.Model, vae.Family, vae.Inference.InTraining());
-        var adam = new Adam(trained.Select(i => vae.Parameters[i]), options.Adam);
+        Tensor[] parameters = [.. trained.Select(i => vae.Parameters[i])];
+        Optimizer optimizer = options.Sgd is { } sgd ? new Sgd(parameters, learningRate: 0, sgd.Momentum) : new Adam(parameters, options.Adam);
         var noise = new RandomStream(options.Seed, RandomPurpose.TrainingNoise);
         var shuffling = new RandomStream(options.Seed, RandomPurpose.Shuffling);
         var scores = validation is null
@@ -54,7 +57,7 @@ public sealed class Trainer(TrainerOptions options)
         SafetensorsEntry[] best = [];
         if (checkpointing?.Resume is { } resumed)
         {
-            best = resumed.Restore(vae, trained, adam);
+            best = resumed.Restore(vae, trained, optimizer);
             (epoch, batch, sum, _, bestEpoch, IReadOnlyList<EpochReport> reports) = resumed.Position;
             // A run that goes on from a shorter one reports as if there had been no other.
             curve.AddRange(reports.Select(report => report with { Epochs = epochs }));
@@ -66,17 +69,19 @@ public sealed class Trainer(TrainerOptions options)
                 return;
             // A checkpoint from which no step can succeed would take the place of a good one.
             RequireFinite(vae, epoch, batches * epoch + batch);
-            store(Checkpoint.Capture(vae, trained, adam, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
+            store(Checkpoint.Capture(vae, trained, optimizer, new TrainingPosition(epoch, batch, sum, 0, bestEpoch, [.. curve]), best));
         }
 
         var sinceCheckpoint = Stopwatch.StartNew();
         for (; epoch < epochs && !IsOver(curve.Count, bestEpoch); epoch++, batch = 0, sum = 0)
         {
             (int stage, bool isFirst) = options.Schedule.At(epoch);
-            adam.LearningRate = options.Schedule.Stages[stage].LearningRate;
+            double decay = options.Decay?.After(curve.Select(report => report.Validation.Elbo)) ?? 1;
+            optimizer.LearningRate = options.Schedule.Stages[stage].LearningRate * decay;
+            if (decay < 1 && optimizer.LearningRate < options.Decay!.Minimum)
+                break;
             if (isFirst && batch == 0 && options.ResetMomentsAtStages)
-                adam.Reset();
-            ObjectiveWeights weights = options.Weights(epoch);
+                optimizer.Reset();
             IReadOnlyList<int[]> plan = train.Batches(options.BatchSize, shuffling.At(step: epoch));
             TrainingRule rule = options.Rule.At(epoch);
             while (batch < batches)
@@ -90,11 +95,13 @@ public sealed class Trainer(TrainerOptions options)
                 using (MemoryScope.Enter())
                 {
                     Observations x = train.Batch(plan[batch], epoch);
-                    double value = Climb(rule, learning, x, noise, step, epoch, weights, gradients);
+                    double value = Climb(rule, learning, x, noise, step, epoch, options.Weights(new AnnealingPosition(epoch, batch, batches)), gradients);
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
-                    adam.Ascend(gradients);
+                    if (options.MaximumGradientNorm is { } norm)
+                        GradientClip.Jointly(gradients, norm);
+                    optimizer.Ascend(gradients);
                 }
                 batch++;
                 onStep?.Invoke((step + 1) / (epochs * (double)batches));
@@ -145,8 +152,13 @@ public sealed class Trainer(TrainerOptions options)
             throw new GapLabException($"Training needs datapoints, epochs and a batch size of at least 1, not {train.Count}, {options.Schedule.Epochs} and {options.BatchSize}.");
         if (options.ValidationPoints < 1 || options.ValidationSamples < 1 || options.Patience < 1)
             throw new GapLabException($"Training needs validation points, validation samples and a patience of at least 1, not {options.ValidationPoints}, {options.ValidationSamples} and {options.Patience}.");
-        if (validation is null or { Count: 0 } && (options.Patience is not null || options.KeepBest))
-            throw new GapLabException("Early stopping and keeping the best epoch need validation data; hold some out, or use all epochs.");
+        if (options.MaximumGradientNorm is { } norm && !(norm > 0))
+            throw new GapLabException($"The largest norm of the gradients must be positive, not {norm}.");
+        if (options.Sgd is { Momentum: not (>= 0 and < 1) })
+            throw new GapLabException($"The momentum of gradient ascent must be from 0 to below 1, not {options.Sgd.Momentum}.");
+        options.Decay?.Checked();
+        if (validation is null or { Count: 0 } && (options.Patience is not null || options.KeepBest || options.Decay is not null))
+            throw new GapLabException("Early stopping, decay on a plateau and keeping the best epoch need validation data; hold some out, or use all epochs.");
     }
 
     /// <summary>An objective can be finite at the step whose gradient is not.</summary>

@@ -16,14 +16,23 @@ public sealed record TrainerOptions
     /// <summary>The optimiser's settings but for the learning rate, which the schedule gives.</summary>
     public AdamOptions Adam { get; init; } = new();
 
+    /// <summary>Stochastic gradient ascent in the place of Adam; null for Adam.</summary>
+    public SgdOptions? Sgd { get; init; }
+
+    /// <summary>The largest 2-norm of all gradients of a step together; null for any. See <see cref="GradientClip"/>.</summary>
+    public double? MaximumGradientNorm { get; init; }
+
+    /// <summary>How the schedule's learning rates decay when the validation ELBO no longer rises; null for not at all.</summary>
+    public PlateauDecay? Decay { get; init; }
+
     /// <summary>Whether the optimiser starts anew at every stage of the schedule.</summary>
     public bool ResetMomentsAtStages { get; init; }
 
     /// <summary>Which gradients train which parameters.</summary>
     public TrainingRule Rule { get; init; } = new JointGradient();
 
-    /// <summary>The weights of the objective's terms at an epoch, counted from 0: annealing.</summary>
-    public Func<int, ObjectiveWeights> Weights { get; init; } = _ => ObjectiveWeights.Elbo;
+    /// <summary>The weights of the objective's terms for a batch: annealing.</summary>
+    public Func<AnnealingPosition, ObjectiveWeights> Weights { get; init; } = _ => ObjectiveWeights.Elbo;
 
     /// <summary>How many validation datapoints are scored after every epoch, a random subset.</summary>
     public int ValidationPoints { get; init; } = 1000;

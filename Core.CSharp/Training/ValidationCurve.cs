@@ -57,7 +57,6 @@ internal sealed class ValidationCurve(ObservationSource source, int points, int 
         if (_order.Length == 0)
             return RowsAtOnce;
         using var scope = MemoryScope.Enter(record: false);
-        int numbers = source.Batch(_order.AsSpan(0, 1)).Values.Count;
-        return Math.Clamp(NumbersAtOnce / numbers, 1, RowsAtOnce);
+        return Math.Clamp(NumbersAtOnce / source.Batch(_order.AsSpan(0, 1)).OutputSize, 1, RowsAtOnce);
     }
 }

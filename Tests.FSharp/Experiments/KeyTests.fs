@@ -84,6 +84,9 @@ let ``every setting of a training run changes its key`` () =
           "Inference", Amortized.Choice([| 21 |], Activation.Tanh)
           "Schedule", LearningRateSchedule.Constant(3, 2e-3)
           "Adam", AdamOptions(Epsilon = 1e-4)
+          "Sgd", SgdOptions()
+          "MaximumGradientNorm", 5.0
+          "Decay", PlateauDecay()
           "Rule", JointGradient.Choice(trainsModel = false)
           "Weights", Annealing.Kl 2
           "Patience", 3
@@ -93,8 +96,46 @@ let ``every setting of a training run changes its key`` () =
 
     for adam in [ AdamOptions(Beta1 = 0.8); AdamOptions(Beta2 = 0.99) ] do
         holds "Adam's decays" ((withValue train (typeof<TrainSpec>.GetProperty "Adam") adam).Key <> train.Key)
+
+    let other name value = withValue train (typeof<TrainSpec>.GetProperty name) value
+    allChange [] (fun sgd -> (other "Sgd" sgd).Key) (SgdOptions(Momentum = 0.5))
+    allChange [] (fun decay -> (other "Decay" decay).Key) (PlateauDecay())
     // Learning rates come from the schedule.
     equal train.Key (withValue train (typeof<TrainSpec>.GetProperty "Adam") (AdamOptions(LearningRate = 7.0))).Key
+
+[<Test>]
+let ``every setting of semi-amortized inference changes the key`` () =
+    let keyOf name (value: obj) = (withValue train (typeof<TrainSpec>.GetProperty name) value).Key
+    let inferenceKey start options = keyOf "Inference" (SemiAmortized.Choice(start, options))
+
+    allChange [ "Clip", 4.0 ] (inferenceKey (FixedStart.Choice())) (SemiAmortizedOptions())
+
+    let rules =
+        [ SemiAmortizedGradient.Choice()
+          SemiAmortizedGradient.Choice HessianProduct.Central
+          SemiAmortizedGradient.Choice(earlier = [| 0.1 |])
+          SemiAmortizedGradient.Choice(steps = StepSchedule(20, 5, 10))
+          for target in Enum.GetValues<EncoderTarget>() do
+              RefinedGradient.Choice target
+          RefinedGradient.Choice(EncoderTarget.Elbo, StepSchedule(20, 5, 10)) ]
+
+    let keys =
+        [ for start in
+              [ FixedStart.Choice()
+                FixedStart.Choice 0.1
+                Amortized.Choice([| 20 |], Activation.Tanh)
+                Amortized.Choice([| 21 |], Activation.Tanh) ] do
+              inferenceKey start (SemiAmortizedOptions())
+          for rule in rules do
+              keyOf "Rule" rule
+          for weights in
+              [ Annealing.KlByBatch()
+                Annealing.KlByBatch 9
+                Annealing.KlByBatch(10, 0.2)
+                Annealing.KlByBatch(asCoded = true) ] do
+              keyOf "Weights" weights ]
+
+    equal keys.Length (List.distinct keys).Length
 
 [<Test>]
 let ``every setting of data changes the key`` () =
@@ -139,7 +180,17 @@ let ``every setting of a measure changes the key`` () =
 let ``optional settings that are not given leave no trace`` () =
     let json = train.ToJson().ToJsonString()
 
-    for name in [ "null"; "patience"; "parent"; "inherits"; "trainsModel"; "validationCount"; "sha256" ] do
+    for name in
+        [ "null"
+          "patience"
+          "parent"
+          "inherits"
+          "sgd"
+          "maximumGradientNorm"
+          "decay"
+          "trainsModel"
+          "validationCount"
+          "sha256" ] do
         holds $"no {name}" (not (json.Contains name))
 
 [<Test>]

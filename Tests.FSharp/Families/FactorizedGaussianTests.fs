@@ -80,3 +80,27 @@ let ``blocks of different numbers of datapoints are refused`` () =
             LocalParameters [| matrixOf cpu [| [| 1.0 |] |]; matrixOf cpu [| [| 4.0 |]; [| 6.0 |] |] |] |> ignore)
 
     Assert.That(message, Does.Contain("[1, 1]").And.Contains("[2, 1]"))
+
+[<Test>]
+let ``the divergence of two q's is that of their samples' log-densities, level by level`` () =
+    use _scope = MemoryScope.Enter()
+    let family = FactorizedGaussian(reference, 2, 3)
+    let s = stream 8UL
+
+    let lambda lane =
+        LocalParameters
+            [| for i, size in List.indexed [ 2; 2; 3; 3 ] ->
+                   matrixOf
+                       reference
+                       [| for row in 0..1 -> Array.init size (fun j -> 0.6 * s.At(row, i, lane).Normal(int64 j)) |] |]
+
+    let p, q = lambda 0, lambda 1
+    let noise = Noise(observe reference (Array.replicate 2 [| 0.0 |]), s, 4000)
+    let exact = family.Divergence(p, q, golden reference, noise).ToArray()
+    let samples = family.Sample(p, golden reference, noise)
+    let ratios = samples.LogDensity - family.LogDensity(q, golden reference, samples.Latents)
+
+    for row, own in Array.indexed (Array.chunkBySize 4000 (ratios.ToArray())) do
+        agrees "divergence" exact[row] (meanAndError own)
+
+    Assert.That(family.Divergence(p, p, golden reference, noise).ToArray(), near 1e-12 [| 0.0; 0.0 |])

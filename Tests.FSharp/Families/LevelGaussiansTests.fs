@@ -53,6 +53,29 @@ let ``the density of any z is that of the Gaussians given the levels above, and 
         close "of the conditionals" 1e-10 (sum.ToArray()) (q.LogDensity.ToArray())
 
 [<Property(MaxTest = 20)>]
+let ``the divergence of two q's is estimated from samples of the first where a family has no formula`` (seed: uint64) =
+    use _scope = MemoryScope.Enter(record = false)
+    let hierarchy = randomHierarchy seed
+    let model = randomModelOf reference seed hierarchy
+    let x = randomData reference seed hierarchy 2
+    let noise = Noise(x, stream seed, 3)
+
+    for family in levelFamilies model |> Seq.filter (fun family -> family :? LadderGaussian) do
+        let p, q = randomLambdaOf family reference seed 2, randomLambdaOf family reference (seed + 1UL) 2
+
+        let z = (family.Sample(p, model, noise)).Latents
+
+        let expected = (family.LogDensity(p, model, z) - family.LogDensity(q, model, z)).Mean(1).ToArray()
+
+        close "divergence" 1e-10 expected (family.Divergence(p, q, model, noise).ToArray())
+
+    let silent = FullCovariance(reference, 2)
+    let lambda = silent.InitialLocalParameters 2
+
+    throws<GapLabException> [ "full covariance"; "on its ELBO" ] (fun () ->
+        silent.Divergence(lambda, lambda, model, noise) |> ignore)
+
+[<Property(MaxTest = 20)>]
 let ``a factorised Gaussian of several levels is one of each level`` (seed: uint64) =
     use _scope = MemoryScope.Enter(record = false)
     let hierarchy = randomHierarchy seed

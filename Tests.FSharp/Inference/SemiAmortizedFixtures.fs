@@ -52,7 +52,7 @@ let train (rule: TrainingRule) (vae: Vae) (x: Observations) (weights: ObjectiveW
 
 /// The ELBO with the samples of step k of the inference of a training step; no k stands for the final one.
 let objectiveAt (vae: Vae) (x: Observations) weights samples (k: int option) =
-    let inner = noise.Fork(1UL).Fork(0x57E9UL)
+    let inner = SemiAmortized.StepNoiseOf(noise.Fork 1UL)
     let source = k |> Option.map (fun k -> inner.Fork(uint64 k)) |> Option.defaultValue noise
     ElboObjective(vae.Model, vae.Family, x, Noise(x, source, samples, step), weights, KlForm.Analytic)
 

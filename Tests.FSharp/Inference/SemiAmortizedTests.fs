@@ -73,7 +73,7 @@ let ``a step goes along the ELBO's own gradient, over the batch size of the sett
         let found = Array.zeroCreate 2
         let start = vae.Family.InitialLocalParameters points
         // Inference is given the stream itself; a training step forks it once more.
-        let drawn = Noise(x, noise.Fork(0x57E9UL).Fork(0UL), options.Samples, step)
+        let drawn = Noise(x, (SemiAmortized.StepNoiseOf noise).Fork 0UL, options.Samples, step)
 
         ElboObjective(vae.Model, vae.Family, x, drawn, ObjectiveWeights.Elbo, KlForm.Analytic)
             .Gradient(start, Span found)

@@ -42,7 +42,11 @@ let ``the probabilities of all sentences of a length sum to 1`` () =
         near 1e-12 1.0 (logProbs model z (text reference all) |> Array.sumBy exp)
 
     let plain = model reference LatentEntry.InputsAndState 0 3
-    near 1e-12 1.0 (logProbs plain (Latents [||]) (text reference all) |> Array.sumBy exp)
+
+    near
+        1e-12
+        1.0
+        (logProbs plain (latents reference [||] [ all.Length; 1; 0 ]) (text reference all) |> Array.sumBy exp)
 
 [<Test>]
 let ``a sentence's probability is that of its words one after the other`` () =
@@ -285,7 +289,10 @@ let ``what is no sentence, or has unknown words, is refused`` () =
 [<Test>]
 let ``simulated sentences have the lengths of the batch and belong to their indices`` () =
     let model = model cpu LatentEntry.Output 2 4
-    let like = TokenObservations(cpu, [| ReadOnlyMemory [| 0; 0; 0 |]; ReadOnlyMemory [| 0 |] |], ReadOnlyMemory [| 7; 9 |])
+
+    let like =
+        TokenObservations(cpu, [| ReadOnlyMemory [| 0; 0; 0 |]; ReadOnlyMemory [| 0 |] |], ReadOnlyMemory [| 7; 9 |])
+
     let simulated = GapLab.Bounds.SimulatedData.Draw(model, like, stream 4UL)
     let sentences = simulated.Observations :?> TokenObservations
     equal [ 3; 1 ] [ for row in 0..1 -> sentences.LengthOf row ]

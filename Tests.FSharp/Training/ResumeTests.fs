@@ -36,7 +36,7 @@ let private options =
         Schedule = LearningRateSchedule [| ScheduleStage(1, 1e-2); ScheduleStage(2, 3e-2) |],
         BatchSize = 10,
         ResetMomentsAtStages = true,
-        Weights = (fun epoch -> ObjectiveWeights.EntropyAnnealing(float epoch / 2.0)),
+        Weights = (fun position -> ObjectiveWeights.EntropyAnnealing(float position.Epoch / 2.0)),
         ValidationSamples = 3,
         Patience = 2,
         KeepBest = true
@@ -99,6 +99,79 @@ let ``a run that goes on from any of its checkpoints ends with the bits of an un
                 $"checkpoint {i}, {threads} threads"
                 undisturbed.Value
                 (withThreads threads (fun () -> finish saved[i]))
+
+/// Five epochs of gradient ascent at most: the rate halves from the third on, and is too small for the fifth.
+let private decaying =
+    TrainerOptions(
+        Schedule = LearningRateSchedule.Constant(5, 1.0),
+        BatchSize = 10,
+        Sgd = SgdOptions(Momentum = 0.5),
+        MaximumGradientNorm = Nullable 0.5,
+        Weights = (fun position -> Annealing.KlByBatch(3).Build position),
+        // The rate is so large that the bound falls.
+        Decay = PlateauDecay(FirstEpoch = 2, Minimum = 0.3),
+        ValidationSamples = 3
+    )
+
+[<Test>]
+let ``gradient ascent with momentum, clipping and a decaying rate goes on as well`` () =
+    let run resume (store: Checkpoint -> unit) =
+        let vae = newVae ()
+        let checkpointing = Checkpointing(TimeSpan.Zero, Action<_> store, resume)
+        result vae (train decaying ignore ignore checkpointing CancellationToken.None vae)
+
+    let saved = List<byte[]>()
+    let undisturbed = run null (fun checkpoint -> saved.Add(bytesOf checkpoint))
+
+    for bytes in saved do
+        equal undisturbed (run (ofBytes bytes) ignore)
+
+    // With Adam it is another run, whose second moments are missed.
+    throws<DataException> [ "second/"; "missing" ] (fun () ->
+        newVae ()
+        |> train
+            options
+            ignore
+            ignore
+            (Checkpointing(TimeSpan.MaxValue, ignore, ofBytes saved[0]))
+            CancellationToken.None
+        |> ignore)
+
+[<Test>]
+let ``a decaying rate halves from the epoch whose bound does not rise, and ends the run when it is too small`` () =
+    let rates = List<float>()
+
+    let rule =
+        { new TrainingRule() with
+            member _.Name = "downhill"
+
+            member _.Gradients(vae, x, _, _, _, gradients) =
+                rates.Add(vae.Parameters[0].ToArray()[0])
+
+                for i in 0 .. gradients.Length - 1 do
+                    gradients[i] <- Tensor.Filled(cpu, vae.Parameters[i].Shape, -1.0)
+
+                Tensor.Filled(cpu, Shape x.Count, 0.0, ElementType.Float64) }
+
+    let decay = PlateauDecay(FirstEpoch = 4, Minimum = 0.1)
+
+    let options =
+        TrainerOptions(
+            Schedule = LearningRateSchedule.Constant(40, 0.5),
+            BatchSize = 35,
+            Rule = rule,
+            Sgd = SgdOptions(),
+            Decay = decay
+        )
+
+    let vae = newVae ()
+    let outcome = train options ignore ignore null CancellationToken.None vae
+    // Downhill from the start: the bound falls in every epoch, and the fourth is the first whose failure counts.
+    let moves = [ for a, b in Seq.pairwise (Seq.append rates [ vae.Parameters[0].ToArray()[0] ]) -> a - b ]
+    equal 6 outcome.Curve.Count
+
+    for expected, found in List.zip [ 0.5; 0.5; 0.5; 0.5; 0.25; 0.125 ] moves do
+        Checks.near 1e-6 expected found
 
 [<Test>]
 let ``a run that is cancelled at any step, or between two epochs, can be finished`` () =

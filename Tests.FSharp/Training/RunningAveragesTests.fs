@@ -29,7 +29,7 @@ let private options =
     TrainerOptions(
         Schedule = LearningRateSchedule.Constant(2, 1e-2),
         BatchSize = 10,
-        Weights = (fun epoch -> ObjectiveWeights.EntropyAnnealing(float epoch))
+        Weights = (fun position -> ObjectiveWeights.EntropyAnnealing position.Epochs)
     )
 
 let private train validation checkpointing cancellation (vae: Vae) =

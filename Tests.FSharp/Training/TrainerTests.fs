@@ -139,7 +139,7 @@ let ``every epoch visits every datapoint once, in an order of its own, the last 
 [<Test>]
 let ``the weights of each epoch reach the rule`` () =
     let rule = Scripted((fun _ -> 0.0), (fun _ -> 0.0))
-    let weights epoch = ObjectiveWeights.KlAnnealing(float epoch / 4.0)
+    let weights (position: AnnealingPosition) = ObjectiveWeights.KlAnnealing(float position.Epoch / 4.0)
 
     trainTiny (
         TrainerOptions(Schedule = LearningRateSchedule.Constant(4, 1e-3), BatchSize = 3, Rule = rule, Weights = weights)
@@ -150,6 +150,98 @@ let ``the weights of each epoch reach the rule`` () =
         rule.Weights,
         equalTo [ for step in 0..7 -> ObjectiveWeights(1.0, float (step / 2) / 4.0, float (step / 2) / 4.0) ]
     )
+
+[<Test>]
+let ``weights may change from batch to batch`` () =
+    let rule = Scripted((fun _ -> 0.0), (fun _ -> 0.0))
+
+    trainTiny (
+        TrainerOptions(
+            Schedule = LearningRateSchedule.Constant(4, 1e-3),
+            BatchSize = 2,
+            Rule = rule,
+            Weights = (fun position -> Annealing.KlByBatch(2, 0.4).Build position)
+        )
+    )
+    |> ignore
+
+    // Three batches an epoch.
+    for step, weights in Seq.indexed rule.Weights do
+        Assert.That(weights.Prior, within 1e-15 (min 1.0 (0.4 + 0.1 * float step)))
+        Assert.That(weights, equalTo (ObjectiveWeights.KlAnnealing weights.Prior))
+
+[<Test>]
+let ``the rule is asked for each epoch's own`` () =
+    let asked = List<int * int>()
+
+    let ruleOf epoch =
+        { new TrainingRule() with
+            member _.Name = "of an epoch"
+
+            member _.Gradients(vae, x, _, step, _, gradients) =
+                asked.Add((epoch, step))
+
+                for i in 0 .. gradients.Length - 1 do
+                    gradients[i] <- Tensor.Filled(cpu, vae.Parameters[i].Shape, 0.0)
+
+                Tensor.Filled(cpu, Shape x.Count, 0.0, ElementType.Float64) }
+
+    let rule =
+        { new TrainingRule() with
+            member _.Name = "of epochs"
+            member _.At epoch = ruleOf epoch
+            member _.Gradients(_, _, _, _, _, _) = failwith "not asked" }
+
+    trainTiny (TrainerOptions(Schedule = LearningRateSchedule.Constant(3, 1e-3), BatchSize = 3, Rule = rule))
+    |> ignore
+
+    Assert.That(asked, equalTo [ for step in 0..5 -> step / 2, step ])
+
+[<Test>]
+let ``gradient ascent moves by the clipped gradient, with momentum`` () =
+    let path sgd norm =
+        let rule = Scripted((fun _ -> 2.0), (fun _ -> 0.0))
+
+        trainTiny (
+            TrainerOptions(
+                Schedule = LearningRateSchedule.Constant(3, 0.5),
+                BatchSize = 5,
+                Rule = rule,
+                Sgd = sgd,
+                MaximumGradientNorm = norm
+            )
+        )
+
+    let free, momentum, clipped =
+        path (SgdOptions()) (Nullable()),
+        path (SgdOptions(Momentum = 0.9)) (Nullable()),
+        path (SgdOptions()) (Nullable 1.0)
+
+    let moves path = path |> Array.pairwise |> Array.map (fun (a, b) -> b - a)
+
+    for expected, found in Array.zip [| 1.0; 1.0 |] (moves free) do
+        Assert.That(found, within 1e-6 expected)
+
+    for expected, found in Array.zip [| 1.9; 2.71 |] (moves momentum) do
+        Assert.That(found, within 1e-6 expected)
+
+    for found in moves clipped do
+        // All gradients are equal: clipped to a norm of 1, each is 1 over the root of their number.
+        Assert.That(
+            found,
+            within 1e-6 (0.5 / sqrt (float (Seq.sumBy (fun (p: Tensor) -> p.Count) (tiny ()).Parameters)))
+        )
+
+[<Test>]
+let ``settings of gradient ascent that make no sense are refused`` () =
+    let refuses words options =
+        Assert.That(messageOf<GapLabException>(fun () -> trainTiny options |> ignore), Does.Contain(words: string))
+
+    let schedule = LearningRateSchedule.Constant(1, 0.1)
+    refuses "momentum" (TrainerOptions(Schedule = schedule, Sgd = SgdOptions(Momentum = 1.0)))
+    refuses "norm" (TrainerOptions(Schedule = schedule, MaximumGradientNorm = Nullable 0.0))
+    refuses "factor" (TrainerOptions(Schedule = schedule, Decay = PlateauDecay(Factor = 1.0)))
+    refuses "validation data" (TrainerOptions(Schedule = schedule, Decay = PlateauDecay()))
 
 [<Test>]
 let ``the weights reach the objective: without KL only the likelihood is reported`` () =

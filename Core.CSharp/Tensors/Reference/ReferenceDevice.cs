@@ -25,6 +25,15 @@ public sealed partial class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
+    public override void ScatterRows(Storage g, ReadOnlySpan<int> indices, int columns, Storage y)
+    {
+        y.Doubles.Clear();
+        for (int i = 0; i < indices.Length; i++)
+            for (int j = 0; j < columns; j++)
+                y.Doubles[indices[i] * columns + j] += g.Doubles[i * columns + j];
+    }
+
+    /// <inheritdoc/>
     public override void Unary(UnaryFunction f, Storage x, Storage y)
     {
         for (int i = 0; i < x.Length; i++)

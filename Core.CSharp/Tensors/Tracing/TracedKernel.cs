@@ -9,7 +9,7 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
     public const int Read = 0, Write = 1, Fill = 2, Copy = 3, Broadcast = 4, GatherRows = 5, Affine = 6, SelectRows = 7, MatrixProduct = 8, Pack = 9, Linear = 10,
         BernoulliLogLikelihood = 11, BernoulliLogLikelihoodAdjoint = 12, LinearBernoulliLogLikelihood = 13, GaussianSample = 14, GaussianSampleAdjoint = 15,
         StandardGaussianTerms = 16, StandardGaussianTermsAdjoint = 17, FillNormal = 18, Adam = 19, Momentum = 20, WorkerParts = 21,
-        Convolution = 22, TransposedConvolution = 23, ConvolutionWeightAdjoint = 24, Gate = 25, GateAdjoint = 26, CopyColumns = 27, AddScaled = 28, GateSecondAdjoint = 29;
+        Convolution = 22, TransposedConvolution = 23, ConvolutionWeightAdjoint = 24, Gate = 25, GateAdjoint = 26, CopyColumns = 27, AddScaled = 28, GateSecondAdjoint = 29, ScatterRows = 30;
 
     /// <summary>All kernels, by number.</summary>
     public static readonly TracedKernel[] All = Table();
@@ -44,6 +44,7 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
             new("Adam", elements), new("Momentum", elements), new("parts on a worker thread", ["parts"]),
             new("Convolution", convolution, true), new("TransposedConvolution", convolution, true), new("ConvolutionWeightAdjoint", convolution, true),
             new("Gate", rows), new("GateAdjoint", rows), new("CopyColumns", matrix), new("AddScaled", elements), new("GateSecondAdjoint", rows),
+            new("ScatterRows", matrix),
             .. Enum.GetNames<UnaryFunction>().Select(name => new TracedKernel($"Unary {name}", elements)),
             .. Enum.GetNames<BinaryFunction>().Select(name => new TracedKernel($"Binary {name}", elements)),
             .. Enum.GetNames<Reduction>().Select(name => new TracedKernel($"Reduce {name}", ["outer", "reduced", "inner"])),

@@ -87,6 +87,14 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void ScatterRows(Storage g, ReadOnlySpan<int> indices, int columns, Storage y)
+    {
+        long start = Trace.KernelStart();
+        device.ScatterRows(g, indices, columns, y);
+        Trace.KernelEnd(TracedKernel.ScatterRows, start, indices.Length, columns);
+    }
+
+    /// <inheritdoc/>
     public override void Unary(UnaryFunction f, Storage x, Storage y)
     {
         long start = Trace.KernelStart();

@@ -1,0 +1,31 @@
+// Figure 1 of "Semi-Amortized Variational Autoencoders" (Kim et al. 2018): the ELBO of sentences of a known generator over the two means of q, and where a VAE, SVI and a SA-VAE end up.
+//
+//   dotnet fsi Scripts/SemiAmortized/figure1.fsx --preset small --out figure1.html
+#load "../built.fsx"
+#load "../gaplab.fsx"
+
+open GapLab.Workbench
+
+let settings =
+    SemiAmortizedSettings.ofPreset
+        SemiAmortizedSettings.oracleSmoke
+        SemiAmortizedSettings.oracle
+        SemiAmortizedSettings.oracle
+
+exit (
+    Session.Run(
+        fsi.CommandLineArgs,
+        "ELBOs of sentences of a known generator over two means, with the ends of three kinds of inference.",
+        (fun session ->
+            session.Save(
+                OracleLandscape.page
+                    session
+                    "Figure 1: where inference ends up"
+                    SemiAmortizedSettings.oracle
+                    (settings session.Preset),
+                "figure1.html"
+            )),
+        Uses = [ "preset"; "seed" ] @ Cli.measuring,
+        Formats = Report.pageFormats
+    )
+)
