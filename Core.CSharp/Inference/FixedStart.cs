@@ -10,6 +10,7 @@ namespace GapLab.Inference;
 
 /// <summary>
 /// A λ_0 that does not depend on the data: where q is as close to N(0, I) as the family can be, plus noise. It is where stochastic variational inference starts; it has no learnt parameters.
+/// By itself it is all the inference that a model without latent variables needs, whose λ has no numbers.
 /// </summary>
 public sealed class FixedStart : InferenceMethod
 {

@@ -14,6 +14,9 @@ namespace GapLab.Inference;
 /// </summary>
 public sealed class ResNetEncoder : InferenceMethod
 {
+    /// <summary>Pixels of images that are encoded at once where no gradient is taken.</summary>
+    private const int PixelsAtOnce = 50_000;
+
     private readonly int _side;
     private readonly int _imageChannels;
     private readonly ResidualBlock[] _blocks;
@@ -71,10 +74,19 @@ public sealed class ResNetEncoder : InferenceMethod
     {
         if (x.Features.Shape[1] != _side * _side * _imageChannels)
             throw new ShapeException($"The encoder reads images of {_side}x{_side} pixels with {_imageChannels} numbers each, not datapoints of {x.Features.Shape[1]} numbers.");
-        Tensor features = x.Features.Reshape(x.Count, _side, _side, _imageChannels);
-        for (int i = 0; i < _blocks.Length; i++)
-            features = _down[i].Forward(Parameters, _blocks[i].Forward(Parameters, features, IsTraining));
-        features = features.Reshape(x.Count, features.Count / x.Count);
+        // In training a datapoint depends on its batch.
+        Tensor features = RowPieces.Compute(x.Count, IsTraining ? x.Count : Math.Max(1, PixelsAtOnce / (_side * _side)), (first, count) =>
+            Features(count == x.Count ? x.Features : x.Features.GatherRows(RowPieces.Range(first, count))));
         return new InferenceTrace(new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, features))]));
+    }
+
+    /// <summary>What the heads read, [B, features].</summary>
+    private Tensor Features(Tensor x)
+    {
+        int count = x.Shape[0];
+        Tensor images = x.Reshape(count, _side, _side, _imageChannels);
+        for (int i = 0; i < _blocks.Length; i++)
+            images = _down[i].Forward(Parameters, _blocks[i].Forward(Parameters, images, IsTraining));
+        return images.Reshape(count, images.Count / count);
     }
 }

@@ -16,6 +16,9 @@ namespace GapLab.Models;
 /// </remarks>
 public sealed partial class PixelCnnModel : GenerativeModel
 {
+    /// <summary>Pixels of images that are decoded at once where no gradient is taken.</summary>
+    private const int PixelsAtOnce = 50_000;
+
     private readonly int _height;
     private readonly int _width;
     private readonly int _inputs;
@@ -87,20 +90,32 @@ public sealed partial class PixelCnnModel : GenerativeModel
         Shape rows = z[0].Shape.Leading;
         if (x.Values.Shape != new Shape(rows[0], _height * _width))
             throw new ShapeException($"PixelCnnModel: data of shape {x.Values.Shape} do not fit latent variables of {rows[0]} datapoints and images of {_height}x{_width} pixels.");
-        Tensor image = x.Values.Reshape(x.Count, _height, _width, 1), vertical, horizontal;
+        // Without latent variables all samples of a datapoint are alike and computed once.
+        int size = _height * _width, samples = _maps is null ? 1 : rows[1];
+        Tensor own = z[0].Reshape(rows.Count, LatentSizes[0]);
+        Tensor logits = RowPieces.Compute(rows[0] * samples, Math.Max(1, PixelsAtOnce / size), (first, count) => count == rows[0] * samples
+            ? Logits(x.Values, own)
+            : Logits(
+                x.Values.GatherRows(Array.ConvertAll(RowPieces.Range(first, count), row => row / samples)),
+                _maps is null ? own : own.GatherRows(RowPieces.Range(first, count))));
+        return new Bernoulli(logits.Reshape(rows[0], samples, size).BroadcastTo(rows.Append(size)));
+    }
+
+    /// <summary>The logits [rows, H, W, 1] of images [B, H · W], with a z [rows, n] for each or, if rows is a multiple of B, several.</summary>
+    private Tensor Logits(Tensor images, Tensor z)
+    {
+        Tensor image = images.Reshape(images.Shape[0], _height, _width, 1), vertical, horizontal;
         bool isSingle = _layers.Length == 1;
         if (_maps is null)
             (vertical, horizontal) = _layers[0].Forward(Parameters, image, image, isSingle);
         else
         {
-            Tensor own = MapsOf(z[0]);
-            (vertical, horizontal) = _layers[0].ForwardFirst(Parameters, image, own, _unmasked?.Forward(Parameters, own) ?? default, isSingle);
+            Tensor maps = MapsOf(z);
+            (vertical, horizontal) = _layers[0].ForwardFirst(Parameters, image, maps, _unmasked?.Forward(Parameters, maps) ?? default, isSingle);
         }
         for (int i = 1; i < _layers.Length; i++)
             (vertical, horizontal) = _layers[i].Forward(Parameters, vertical, horizontal, isLast: i == _layers.Length - 1);
-        Tensor logits = _logits.Forward(Parameters, horizontal);
-        // Without latent variables all samples of a datapoint are alike and computed once.
-        return new Bernoulli(logits.Reshape(rows[0], logits.Count / (rows[0] * _height * _width), _height * _width).BroadcastTo(rows.Append(_height * _width)));
+        return _logits.Forward(Parameters, horizontal);
     }
 
     /// <summary>The images that z is mapped to, [B · S, H, W, maps].</summary>
