@@ -1,37 +1,18 @@
 /// The scripts on iterative inference with generated data, as a user would run them, on one store.
 module GapLab.Tests.Scripts.IterativeScriptsTests
 
-open System.IO
 open NUnit.Framework
 open GapLab.Workbench
 open GapLab.Tests.Checks
-open GapLab.Tests.Scripts.ScriptRunner
 
-let private folder = lazy (Directory.CreateTempSubdirectory("gaplab-").FullName)
+let private scripts = ScriptFolder "Iterative"
 
 [<OneTimeTearDown>]
-let ``delete the store`` () =
-    if folder.IsValueCreated then
-        Directory.Delete(folder.Value, true)
+let ``delete the store`` () = scripts.Delete()
 
-let private runs name arguments =
-    let outcome =
-        runIn
-            folder.Value
-            None
-            (Path.Combine(repository, "Scripts", "Iterative", name + ".fsx"))
-            (arguments @ [ "--results"; "store" ])
+let private table name arguments = scripts.Table name arguments
 
-    equalFor outcome.Error 0 outcome.ExitCode
-    outcome.Output
-
-/// Runs a script and reads the table that it wrote.
-let private table name arguments =
-    let file = Path.Combine(folder.Value, name + ".csv")
-    runs name (arguments @ [ "--out"; file ]) |> ignore
-    Frame.readCsv file
-
-let private numbers column frame = Frame.getColumn column frame |> Array.map (Cell.number >> Option.get)
+let private numbers column frame = Table.numbers column frame
 
 /// Fresh weights give 784 log ½ = -543 nats.
 let private hasLearnt nats = nats > -250. && nats < 0.
@@ -108,10 +89,5 @@ let ``gaps add up after every iteration`` () =
 [<TestCase("figure3", "x, ∇L")>]
 [<TestCase("figure4", "iterations")>]
 let ``figures on pages are written under their usual names`` (name: string) (words: string) =
-    if (Plotly.find Plotly.home).IsNone then
-        Assert.Ignore "plotly.js is not there, because npm was missing when GapLab was built: no page to test."
-
-    let output = runs name []
-    holds "the file is named" (output.Contains $"{name}.html is written")
-    let html = File.ReadAllText(Path.Combine(folder.Value, name + ".html"))
+    let html = scripts.Page name []
     holds words (html.Contains words)
