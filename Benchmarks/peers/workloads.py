@@ -25,6 +25,7 @@ def mlp(*sizes):
 
 
 DATA, LATENT, HIDDEN = 784, 50, 200
+SEMI_AMORTIZED_STEPS = 20
 decoder = mlp(LATENT, HIDDEN, HIDDEN, DATA)
 encoder = mlp(DATA, HIDDEN, HIDDEN, 2 * LATENT)
 images = (torch.rand(100, DATA) < 0.3).float()

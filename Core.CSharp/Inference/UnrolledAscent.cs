@@ -50,7 +50,6 @@ public sealed class UnrolledAscent(SemiAmortizedOptions options, IReadOnlyList<L
             using MemoryScope scope = MemoryScope.Enter();
             LocalParameters present = Constant(scope, points[k]);
             objective(k).Gradient(present, gradients);
-            GradientCheck.RequireFinite(Name, blocks, gradients, k + 1, Advice);
             Multiply(gradients, Scale);
             ClipForward(gradients);
             var next = new Tensor[velocity.Length];
@@ -62,6 +61,10 @@ public sealed class UnrolledAscent(SemiAmortizedOptions options, IReadOnlyList<L
             }
             points[k + 1] = new LocalParameters(next);
         }
+        // What is not finite stays so: one look at the end is enough, unless there is something to find.
+        if (points[^1].Blocks.Any(block => !GradientCheck.IsFinite(block)))
+            for (int k = 1; k < points.Length; k++)
+                GradientCheck.RequireFinite(Name, blocks, [.. points[k].Blocks], k, Advice);
         return new InferenceTrace(points);
     }
 
@@ -72,7 +75,7 @@ public sealed class UnrolledAscent(SemiAmortizedOptions options, IReadOnlyList<L
     /// <param name="parameters">θ̄ for each of the objective's parameters, changed in place.</param>
     /// <param name="product">How products with second derivatives are computed.</param>
     /// <param name="earlier">w_0, w_1, ...: the function has the further terms Σ_k w_k Σ_b L_k(λ_k), k &lt; K; missing ones are 0.</param>
-    /// <exception cref="GapLabException">The products are clipped as in the original, but not over the batch; or a product is not finite: names the block of λ and the step.</exception>
+    /// <exception cref="GapLabException">The products are clipped as in the original, but not over the batch; or the derivatives are not finite: names the block of λ.</exception>
     public void PullBack(
         Func<int, IObjective> objective, InferenceTrace trace, ReadOnlySpan<Tensor> lambda, ReadOnlySpan<Tensor> parameters,
         HessianProduct product = HessianProduct.Exact, ReadOnlySpan<double> earlier = default)
@@ -94,17 +97,22 @@ public sealed class UnrolledAscent(SemiAmortizedOptions options, IReadOnlyList<L
             IObjective f = objective(k);
             var products = new Tensor[count + parameters.Length];
             Products(product, f, present, direction, products);
-            GradientCheck.RequireFinite(Name, blocks, products.AsSpan(0, count), k + 1, Advice);
             for (int i = 0; i < count; i++)
                 products[i] += lambda[i];
-            ClipBackward(products.AsSpan(0, count), products.AsSpan(count));
-            if (k < earlier.Length && earlier[k] != 0)
-                Add(f, present, earlier[k], products);
+            ClipLambda(products.AsSpan(0, count));
             for (int i = 0; i < count; i++)
                 lambda[i].Assign(products[i]);
-            for (int i = 0; i < parameters.Length; i++)
-                parameters[i].Assign(parameters[i] + products[count + i]);
+            // What is clipped is multiplied on the way, without a pass over all weights of its own.
+            Span<Tensor> ofParameters = products.AsSpan(count);
+            GradientSums.AddTo(parameters, ofParameters, _options.Clip is { } threshold ? GradientClip.Factor(ofParameters, threshold) : 1);
+            if (k < earlier.Length && earlier[k] != 0)
+            {
+                Tensor[] gradients = Gradients(f, present.Blocks);
+                GradientSums.AddTo(lambda, gradients.AsSpan(0, count), earlier[k]);
+                GradientSums.AddTo(parameters, gradients.AsSpan(count), earlier[k]);
+            }
         }
+        GradientCheck.RequireFinite(Name, blocks, lambda, 1, Advice);
     }
 
     /// <summary>H_λλ F v and H_θλ F v, one after the other.</summary>
@@ -140,34 +148,24 @@ public sealed class UnrolledAscent(SemiAmortizedOptions options, IReadOnlyList<L
     private Tensor[] GradientsAt(IObjective f, LocalParameters lambda, Tensor[] v, double h)
     {
         Tensor[] moved = h == 0 ? [.. lambda.Blocks] : [.. lambda.Blocks.Select((block, i) => (block + h * v[i]).Detach())];
-        Tensor[] wanted = [.. moved, .. f.Parameters];
-        var gradients = new Tensor[wanted.Length];
-        Gradient.Of(f.Value(new LocalParameters(moved)), wanted, gradients);
+        Tensor[] gradients = Gradients(f, moved);
         Multiply(gradients, Scale);
         return gradients;
     }
 
-    /// <summary>Adds the weighted gradients of Σ_b L with respect to λ and θ.</summary>
-    private static void Add(IObjective f, LocalParameters lambda, double weight, Tensor[] sums)
+    /// <summary>The gradients of Σ_b L with respect to λ and θ.</summary>
+    private static Tensor[] Gradients(IObjective f, IReadOnlyList<Tensor> lambda)
     {
-        Tensor[] wanted = [.. lambda.Blocks, .. f.Parameters];
+        Tensor[] wanted = [.. lambda, .. f.Parameters];
         var gradients = new Tensor[wanted.Length];
-        Gradient.Of(f.Value(lambda), wanted, gradients);
-        for (int i = 0; i < sums.Length; i++)
-            sums[i] += gradients[i] * weight;
+        Gradient.Of(f.Value(new LocalParameters([.. lambda])), wanted, gradients);
+        return gradients;
     }
 
     private void ClipForward(Span<Tensor> gradients)
     {
         for (int i = 0; i < gradients.Length; i++)
             ClipLambda(gradients.Slice(i, 1));
-    }
-
-    private void ClipBackward(Span<Tensor> lambda, Span<Tensor> parameters)
-    {
-        if (_options.Clip is { } threshold)
-            GradientClip.Jointly(parameters, threshold);
-        ClipLambda(lambda);
     }
 
     private void ClipLambda(Span<Tensor> gradients)

@@ -25,14 +25,22 @@ public static class GradientClip
         return Math.Sqrt(sum);
     }
 
+    /// <summary>The factor that all tensors together are clipped by, for those who multiply them later; no number where the norm is none, as nothing should hide that.</summary>
+    /// <param name="gradients">The gradients.</param>
+    /// <param name="threshold">The largest norm.</param>
+    public static double Factor(ReadOnlySpan<Tensor> gradients, double threshold)
+    {
+        double factor = threshold / (Norm(gradients) + Summand);
+        return factor >= 1 ? 1 : factor;
+    }
+
     /// <summary>All tensors by one factor, from the norm of all their elements.</summary>
     /// <param name="gradients">The gradients; replaced by clipped ones in the current memory scope.</param>
     /// <param name="threshold">The largest norm.</param>
     public static void Jointly(Span<Tensor> gradients, double threshold)
     {
-        double factor = threshold / (Norm(gradients) + Summand);
-        // Also where the norm is no number: nothing hides that.
-        if (factor >= 1)
+        double factor = Factor(gradients, threshold);
+        if (factor == 1)
             return;
         for (int i = 0; i < gradients.Length; i++)
             gradients[i] *= factor;

@@ -18,20 +18,34 @@ public sealed class GradientSums(IReadOnlyList<Tensor> parameters)
     {
         if (first < 0 || first + gradients.Length > _sums.Length)
             throw new ShapeException($"GradientSums: {gradients.Length} gradients from parameter {first} on do not fit {_sums.Length} parameters.");
+        AddTo(_sums.AsSpan(first, gradients.Length), gradients, scale);
+    }
+
+    /// <summary>Adds scaled gradients to given sums, which are changed in place.</summary>
+    /// <param name="sums">Tensors that were not computed from others.</param>
+    /// <param name="gradients">One for each of them.</param>
+    /// <param name="scale">What they are multiplied by.</param>
+    /// <exception cref="ShapeException">Another number of gradients, or another shape, type or device.</exception>
+    public static void AddTo(ReadOnlySpan<Tensor> sums, ReadOnlySpan<Tensor> gradients, double scale)
+    {
+        if (gradients.Length != sums.Length)
+            throw new ShapeException($"GradientSums: {gradients.Length} gradients for {sums.Length} sums.");
         if (gradients.IsEmpty)
             return;
         var pairs = new ParameterUpdate[gradients.Length];
         for (int i = 0; i < pairs.Length; i++)
         {
-            Tensor sum = _sums[first + i], gradient = gradients[i];
+            Tensor sum = sums[i], gradient = gradients[i];
             if (gradient.Shape != sum.Shape || gradient.Type != sum.Type || !ReferenceEquals(gradient.Device, sum.Device))
-                throw new ShapeException($"GradientSums: gradient {first + i}, {gradient.Type} {gradient.Shape} on '{gradient.Device}', does not fit its parameter, {sum.Type} {sum.Shape} on '{sum.Device}'.");
+                throw new ShapeException($"GradientSums: gradient {i}, {gradient.Type} {gradient.Shape} on '{gradient.Device}', does not fit its parameter, {sum.Type} {sum.Shape} on '{sum.Device}'.");
             pairs[i] = new ParameterUpdate(sum.ForUpdate("GradientSums"), gradient.StorageOf("GradientSums"));
         }
-        _sums[first].Device.AddScaled(scale, pairs);
-        foreach (Tensor gradient in gradients)
-            GC.KeepAlive(gradient.Scope);
-        GC.KeepAlive(this);
+        sums[0].Device.AddScaled(scale, pairs);
+        for (int i = 0; i < pairs.Length; i++)
+        {
+            GC.KeepAlive(gradients[i].Scope);
+            GC.KeepAlive(sums[i].Scope);
+        }
     }
 
     /// <summary>The sums so far, in the parameters' order.</summary>

@@ -72,3 +72,10 @@ let ``squares that are too large for single precision do not hide the gradient``
     near 1e24 5e30 (GradientClip.Norm tensor)
     GradientClip.Jointly(Span tensor, 5.0)
     close "clipped" 1e-6 [| 3.0; 4.0 |] (tensor[0].ToArray())
+
+[<Test>]
+let ``the factor of clipping is 1 below the threshold, and no number where the norm is none`` () =
+    let tensor value = [| Tensor.Create(ReferenceDevice.Instance, Shape 2, [| value; 4.0 |]) |]
+    equal 1.0 (GradientClip.Factor(tensor 3.0, 5.1))
+    near 1e-6 0.5 (GradientClip.Factor(tensor 3.0, 2.5))
+    holds "no number" (Double.IsNaN(GradientClip.Factor(tensor nan, 2.5)))
