@@ -128,7 +128,7 @@ let ``sentences do not change each other, and what has no saliency is refused`` 
             stream 2UL
         )
 
-    let without = Vae(plain, FactorizedGaussian(reference, 0), NoInference reference)
+    let without = Vae(plain, FactorizedGaussian(reference, 0), FixedStart reference)
 
     throws<GapLabException> [ "a model with latent variables" ] (fun () ->
         WordSaliency.Of(without, text sentences) |> ignore)
