@@ -85,7 +85,7 @@ module RefinedModels =
         let steps start count = steps settings start count
 
         match refinement with
-        | Autoregressive -> FixedStart.Choice(), JointGradient.Choice(trainsModel = trainsModel)
+        | Autoregressive -> fixedStart, JointGradient.Choice(trainsModel = trainsModel)
         | EncoderOnly
         | VaeInit
         | WordDropout _ -> encoder, JointGradient.Choice(trainsModel = trainsModel)
