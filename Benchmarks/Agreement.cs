@@ -7,6 +7,7 @@ using GapLab.Families;
 using GapLab.Inference;
 using GapLab.Objectives;
 using GapLab.Tensors;
+using GapLab.Tensors.Cpu;
 
 namespace GapLab.Benchmarks;
 
@@ -19,6 +20,9 @@ internal static class Agreement
     private const int ImportanceSamples = 500;
     private const int ConvolvedImages = 2;
     private const double Beta = 0.5;
+    private const int Sentences = 4;
+    private const int SentenceLength = 6;
+    private const int Words = 300;
 
     /// <summary>The largest relative difference of float32 rounding over sums of this size.</summary>
     private const double Tolerance = 1e-5;
@@ -69,12 +73,15 @@ internal static class Agreement
         var (pictures, kernels) = (ConvolutionWorkload.Image(ConvolvedImages, seed: 5), ConvolutionWorkload.Weights());
         var position = Draw(first, AisWorkload.Sizes.Samples).Normal(size);
         var iterative = IterativeWorkload.CreateVae(IterativeWorkload.Sizes);
+        var (language, sentences) = (LanguageWorkload.Model(Words, embedding: 24, hidden: 32), LanguageWorkload.Sentences(Sentences, SentenceLength, Words));
+        Tensor read = Tensor.Create(CpuDevice.Instance, new Shape(SentenceLength * Sentences), Array.ConvertAll(sentences.ByPosition(), static word => (double)word));
         Tensor[] given =
         [
             .. problem.Vae.Parameters, images.Values, one.Normal(size), many.Normal(size), .. lambda.Blocks, importance.Normal(size),
             position, .. direction, pictures, .. kernels, .. flow.Family.Shared, many.Normal(size, level: 1),
             .. iterative.Parameters, .. IterativeWorkload.Noises(images, problem.Stream, IterativeWorkload.Sizes),
             .. SemiAmortizedWorkload.Noises(images, problem.Stream, SemiAmortizedWorkload.Sizes),
+            .. language.Parameters, read,
         ];
         using (var writer = File.Create(file))
         {
@@ -85,7 +92,7 @@ internal static class Agreement
             }
         }
 
-        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions(), Flow(), Iterated(), Unrolled()];
+        return [Training(), Local(), Importance(), Ais(), Hessian(), Convolutions(), Flow(), Iterated(), Unrolled(), Language()];
 
         Noise Draw(Observations x, int samples) => new(x, problem.Stream, samples);
 
@@ -162,6 +169,14 @@ internal static class Agreement
             var gradients = new Tensor[vae.Parameters.Count];
             Tensor value = new SemiAmortizedGradient().Gradients(vae, images, problem.Stream, 0, ObjectiveWeights.Elbo, gradients);
             return (SemiAmortizedWorkload.Key, value.Sum().ToDouble() / images.Count, Length(gradients));
+        }
+
+        (string Workload, double Value, double Length) Language()
+        {
+            using var scope = MemoryScope.Enter();
+            var gradients = new Tensor[language.Parameters.Count];
+            Tensor value = LanguageWorkload.Gradients(language, sentences, gradients);
+            return ("lstm", value.ToDouble(), Length(gradients));
         }
 
         ElboObjective Elbo(Observations x, Noise noise) => new(model, family, x, noise, ObjectiveWeights.Elbo, KlForm.Analytic);

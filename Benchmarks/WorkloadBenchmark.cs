@@ -3,7 +3,7 @@ using GapLab.Tensors.Cpu;
 
 namespace GapLab.Benchmarks;
 
-/// <summary>The workloads of experiments on small images, beside the same work in PyTorch.</summary>
+/// <summary>The workloads of experiments on small images and on sentences, beside the same work in PyTorch.</summary>
 internal static class WorkloadBenchmark
 {
     private const int Warming = 2;
@@ -21,6 +21,7 @@ internal static class WorkloadBenchmark
         (AisWorkload.Create, AisWorkload.Sizes),
         (HessianWorkload.Create, HessianWorkload.Sizes),
         (ConvolutionWorkload.Create, ConvolutionWorkload.Sizes),
+        (LanguageWorkload.Create, LanguageWorkload.Sizes),
     ];
 
     /// <summary>Measures every workload that is asked for.</summary>

@@ -349,6 +349,36 @@ def convolutions():
     return lambda: gated_gradients(network, x)
 
 
+class LanguageModel(nn.Module):
+    """Each word from an LSTM that has read the start, which has the last embedding, and the words before; words [T, B]."""
+
+    def __init__(self, words=20_000, embedding=512, hidden=1024):
+        super().__init__()
+        self.start = words
+        self.embedding = nn.Embedding(words + 1, embedding)
+        self.lstm = nn.LSTM(embedding, hidden)
+        self.output = nn.Linear(hidden, words)
+
+    def log_likelihood(self, words):
+        """The mean over sentences."""
+        read = torch.cat([torch.full_like(words[:1], self.start), words[:-1]])
+        states, _ = self.lstm(self.embedding(read))
+        return -F.cross_entropy(self.output(states).flatten(0, 1), words.flatten(), reduction="sum") / words.shape[1]
+
+
+def language_step():
+    model = LanguageModel()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    words = torch.randint(20_000, (40, 32))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        (-model.log_likelihood(words)).backward()
+        optimizer.step()
+
+    return step
+
+
 WORKLOADS = {
     "training": training_step,
     "flow-training": flow_training_step,
@@ -360,6 +390,7 @@ WORKLOADS = {
     "ais": ais,
     "hvp": hessian_vector_product,
     "convolutions": convolutions,
+    "lstm": language_step,
 }
 
 
@@ -425,6 +456,14 @@ def check(file):
             p.copy_(take(*p.shape))
     noises = [take(100, 1, iterative.latent) for _ in range(iterative.iterations + 1)]
     steps = [take(100, 1, LATENT) for _ in range(SEMI_AMORTIZED_STEPS)]
+    language = LanguageModel(words=300, embedding=24, hidden=32)
+    # Ours has one set of biases.
+    learnt = [p for name, p in language.named_parameters() if name != "lstm.bias_hh_l0"]
+    with torch.no_grad():
+        language.lstm.bias_hh_l0.zero_()
+        for p in (language.embedding.weight, language.lstm.weight_ih_l0, language.lstm.bias_ih_l0, language.lstm.weight_hh_l0, *language.output.parameters()):
+            p.copy_(take(*p.shape))
+    words = take(6, 4).long()
 
     answers = []
     value = elbo(*encoder(images).chunk(2, -1), images, one).mean()
@@ -451,6 +490,8 @@ def check(file):
     answers += [value.item(), length([p.grad for p in iterative.parameters()])]
     value = semi_amortized_elbo(images, [*steps, one])
     answers += [value.item(), length(torch.autograd.grad(value, [*decoder.parameters(), *encoder.parameters()]))]
+    value = language.log_likelihood(words)
+    answers += [value.item(), length(torch.autograd.grad(value, learnt))]
     return " ".join(repr(answer) for answer in answers)
 
 

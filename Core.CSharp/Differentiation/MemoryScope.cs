@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
+using GapLab.Differentiation.Operations;
 using GapLab.Tensors;
 
 namespace GapLab.Differentiation;
@@ -118,6 +119,9 @@ public sealed class MemoryScope : IDisposable
 
     /// <summary>Keeps the rows that an operation chose for its adjoint.</summary>
     internal static void SaveRows(Tensor output, ReadOnlyMemory<int> rows) => output.Scope!._nodes[output.Index].Rows = rows;
+
+    /// <summary>Keeps what a recurrent operation has computed for its adjoint.</summary>
+    internal static void SaveSequence(Tensor output, LstmTape sequence) => output.Scope!._nodes[output.Index].Sequence = sequence;
 
     /// <summary>Another tensor over the same numbers.</summary>
     internal static Tensor View(Tensor tensor, Shape shape)

@@ -1,3 +1,4 @@
+using GapLab.Differentiation.Operations;
 using GapLab.Tensors;
 
 namespace GapLab.Differentiation;
@@ -33,6 +34,9 @@ internal readonly ref struct PullBackContext
 
     /// <summary>The rows that the operation chose.</summary>
     public ReadOnlyMemory<int> Rows => _node.Rows;
+
+    /// <summary>What the recurrent operation kept.</summary>
+    public LstmTape Sequence => _node.Sequence!;
 
     /// <summary>Whether the wanted gradients depend on this input at all; nothing is computed for one that they do not.</summary>
     public bool Wants(int input) => _adjoints.Wants(_node.Inputs[input]);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using GapLab.Differentiation.Operations;
 using GapLab.Tensors;
 
 namespace GapLab.Differentiation;
@@ -9,7 +10,7 @@ namespace GapLab.Differentiation;
 /// </summary>
 internal struct TapeNode
 {
-    public const int MaxInputs = 4;
+    public const int MaxInputs = 5;
 
     /// <summary>The operation that made the tensor; null for a leaf, to which nothing is propagated.</summary>
     public Operation? Operation;
@@ -28,6 +29,9 @@ internal struct TapeNode
 
     /// <summary>The rows that the operation chose; empty if it chose none.</summary>
     public ReadOnlyMemory<int> Rows;
+
+    /// <summary>What a recurrent operation keeps for its adjoint; null for others.</summary>
+    public LstmTape? Sequence;
 
     /// <summary>A copy in the order that products read it; null if there is none.</summary>
     public PackedCopy? Packed;

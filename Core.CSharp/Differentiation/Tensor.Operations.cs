@@ -114,11 +114,6 @@ public readonly partial struct Tensor
     /// <param name="b">The shape of a.</param>
     public static Tensor SelectRows(Tensor mask, Tensor a, Tensor b) => SelectRowsOperation.Instance.Apply(mask, a, b);
 
-    /// <summary>Row ids[i] of this table [V, E] for every i, [N, E]: vectors of words. A row may be chosen often, and its gradient is the sum over its uses.</summary>
-    /// <param name="ids">Row numbers, which must not be changed before gradients are taken.</param>
-    /// <exception cref="ShapeException">Not a table, or it has no such row; the message says which and where.</exception>
-    public Tensor Embed(ReadOnlyMemory<int> ids) => EmbeddingOperation.Instance.Apply(this, ids);
-
     // ---- shapes and types ---------------------------------------------------------------------------------------------------------
 
     /// <summary>The same numbers under another shape of equal count; nothing is copied.</summary>
@@ -283,16 +278,6 @@ public readonly partial struct Tensor
     /// <exception cref="ShapeException">The sizes do not fit.</exception>
     public Tensor LinearBernoulliLogLikelihood(Tensor weight, Tensor bias, Tensor x, bool gradientOnly = false) =>
         LinearBernoulliOperation.Instance.Apply(this, weight, bias, x, gradientOnly);
-
-    /// <summary>
-    /// a[r, id_r] - log Σ_v e^a[r, v] in nats, [N] float64: log-probabilities of words with logits a = h Wᵀ + b, for h [N, k] (this tensor), W [V, k], b [V]. Finite for all finite logits.
-    /// </summary>
-    /// <param name="weight">W.</param>
-    /// <param name="bias">b.</param>
-    /// <param name="ids">The word of every row, 0 to V - 1; not to be changed before gradients are taken.</param>
-    /// <exception cref="ShapeException">The sizes do not fit, or a word is outside the vocabulary; the message says which and where.</exception>
-    public Tensor LinearCategoricalLogLikelihood(Tensor weight, Tensor bias, ReadOnlyMemory<int> ids) =>
-        LinearCategoricalOperation.Instance.Apply(this, weight, bias, ids);
 
     /// <summary>
     /// z = μ + exp(½ v) ε for means μ [B, n] (this tensor), log-variances v [B, n] and noise ε [B, S, n]: S samples of each of B diagonal

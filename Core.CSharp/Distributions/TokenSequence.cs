@@ -7,12 +7,13 @@ namespace GapLab.Distributions;
 /// Sentences whose words are predicted one after the other: log p(x | z) = Σ_t log softmax(W h_t + b)_{x_t}, with features h_t of the words before. Since h_t belongs to the sentences that it was computed from, the
 /// distribution gives probabilities of those.
 /// </summary>
-/// <param name="features">h_t [B S, k] for every position t.</param>
+/// <param name="features">h_t of all positions t, [T B S, k], those of the first position first.</param>
+/// <param name="positions">T.</param>
 /// <param name="weight">W [V, k].</param>
 /// <param name="bias">b [V].</param>
 /// <param name="samples">S, samples for each sentence that the features have rows for.</param>
 /// <param name="equalSamples">For models without latent variables, whose samples are all the same: how many there are for each of those.</param>
-public sealed class TokenSequence(IReadOnlyList<Tensor> features, Tensor weight, Tensor bias, int samples, int equalSamples = 1) : OutputDistribution
+public sealed class TokenSequence(Tensor features, int positions, Tensor weight, Tensor bias, int samples, int equalSamples = 1) : OutputDistribution
 {
     /// <summary>Words have no mean: asking for one is refused.</summary>
     /// <exception cref="GapLabException">Always.</exception>
@@ -33,15 +34,13 @@ public sealed class TokenSequence(IReadOnlyList<Tensor> features, Tensor weight,
     {
         TokenObservations text = TokenObservations.Of(x, "TokenSequence");
         int rows = text.Count * samples;
-        if (features.Count != text.Longest || features[0].Shape[0] != rows)
-            throw new ShapeException($"TokenSequence: features of {features.Count} positions and {features[0].Shape[0]} rows do not fit {text.Count} sentences of up to {text.Longest} words with {samples} samples.");
-        // All positions are one product.
-        Tensor all = Tensor.Concatenate([.. features.Select(one => one.Reshape(1, one.Count))]).Reshape(features.Count * rows, features[0].Shape[1]);
+        if (positions != text.Longest || features.Shape[0] != positions * rows)
+            throw new ShapeException($"TokenSequence: features of {positions} positions and {features.Shape[0] / positions} rows do not fit {text.Count} sentences of up to {text.Longest} words with {samples} samples.");
         int[] words = text.ByPosition();
         if (samples > 1)
             words = [.. words.SelectMany(word => Enumerable.Repeat(word, samples))];
-        Tensor logProbs = all.LinearCategoricalLogLikelihood(weight, bias, words).Reshape(features.Count, text.Count, samples);
-        return text.IsEven ? logProbs : logProbs * Tensor.Create(x.Device, new Shape(features.Count, text.Count, 1), text.Presence()).To(ElementType.Float64);
+        Tensor logProbs = features.LinearCategoricalLogLikelihood(weight, bias, words).Reshape(positions, text.Count, samples);
+        return text.IsEven ? logProbs : logProbs * Tensor.Create(x.Device, new Shape(positions, text.Count, 1), text.Presence()).To(ElementType.Float64);
     }
 
     /// <summary>Words have no error: asking for one is refused.</summary>

@@ -44,7 +44,7 @@ public sealed record WordSaliency(IReadOnlyList<int> Words, IReadOnlyList<double
         using MemoryScope scope = MemoryScope.Enter();
         var stream = new RandomStream(seed, RandomPurpose.Evaluation);
         LstmEncoder? encoder = vae.Inference as LstmEncoder ?? (vae.Inference as SemiAmortized)?.StartMethod as LstmEncoder;
-        Tensor[] embedded = encoder is null ? [] : [.. encoder.Embedded(sentence).Select(scope.Copy)];
+        Tensor embedded = encoder is null ? default : scope.Copy(encoder.Embedded(sentence));
         LocalParameters? start = encoder?.Encode(sentence, embedded);
         InferenceTrace trace = vae.Inference switch
         {
@@ -84,7 +84,7 @@ public sealed record WordSaliency(IReadOnlyList<int> Words, IReadOnlyList<double
         return (average, norms);
     }
 
-    private static double[] InputOf(Vae vae, TokenObservations sentence, InferenceTrace trace, Noise noise, RandomStream stream, LocalParameters start, Tensor[] embedded)
+    private static double[] InputOf(Vae vae, TokenObservations sentence, InferenceTrace trace, Noise noise, RandomStream stream, LocalParameters start, Tensor embedded)
     {
         Tensor[] lambda = NormGradient(vae, trace.Final, noise);
         if (vae.Inference is SemiAmortized steps)
@@ -95,10 +95,9 @@ public sealed record WordSaliency(IReadOnlyList<int> Words, IReadOnlyList<double
             Tensor term = (start[i] * lambda[i]).Sum();
             sum = sum.IsDefined ? sum + term : term;
         }
-        var gradients = new Tensor[embedded.Length];
-        Gradient.Of(sum, embedded, gradients);
+        double[] gradient = Gradient.Of(sum, embedded).ToArray();
         // The start comes before the first word.
-        return [.. gradients.Skip(1).Select(gradient => Norm(gradient.ToArray()))];
+        return [.. gradient.Chunk(embedded.Shape[1]).Skip(1).Select(word => Norm(word))];
     }
 
     /// <summary>The derivatives of the average of ‖z‖₂ over the samples with respect to λ, in the scope of the caller.</summary>

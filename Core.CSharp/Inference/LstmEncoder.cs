@@ -15,7 +15,7 @@ public sealed class LstmEncoder : InferenceMethod
 {
     private readonly int _vocabulary;
     private readonly Embedding _words;
-    private readonly LstmCell _cell;
+    private readonly Lstm _lstm;
     private readonly Linear[] _heads;
 
     /// <summary>An encoder with freshly initialised weights.</summary>
@@ -35,7 +35,7 @@ public sealed class LstmEncoder : InferenceMethod
         _vocabulary = vocabulary;
         // The start of a sentence has the last row.
         _words = new Embedding(Parameters, "encoder.words", vocabulary + 1, embeddingSize, stream);
-        _cell = new LstmCell(Parameters, "encoder.lstm", embeddingSize, hiddenSize, stream);
+        _lstm = new Lstm(Parameters, "encoder.lstm", embeddingSize, hiddenSize, stream);
         _heads = [.. family.LocalBlocks.Select(block => new Linear(Parameters, $"encoder.{block.Name}", hiddenSize, block.Size, Activation.Identity, stream))];
         Initialization.AllUniform(Parameters, stream, initialRange);
         Name = $"LSTM encoder of {hiddenSize}, embeddings of {embeddingSize}";
@@ -60,34 +60,26 @@ public sealed class LstmEncoder : InferenceMethod
         return new(Encode(text, Embedded(text)));
     }
 
-    /// <summary>The embeddings of the start and of the words at every position, [B, e] each.</summary>
+    /// <summary>The embeddings of the start and of the words at every position, [(T + 1) B, e], those of the start first.</summary>
     /// <param name="text">The sentences.</param>
     /// <exception cref="ShapeException">A word that the encoder does not know.</exception>
-    public Tensor[] Embedded(TokenObservations text)
+    public Tensor Embedded(TokenObservations text)
     {
         text.RequireBelow(_vocabulary);
-        int[] words = [.. Enumerable.Repeat(_vocabulary, text.Count), .. text.ByPosition()];
-        return [.. Enumerable.Range(0, text.Longest + 1).Select(t => _words.Forward(Parameters, words.AsMemory(t * text.Count, text.Count)))];
+        return _words.Forward(Parameters, (int[])[.. Enumerable.Repeat(_vocabulary, text.Count), .. text.ByPosition()]);
     }
 
     /// <summary>λ of sentences with given embeddings: what saliency differentiates.</summary>
     /// <param name="text">The sentences.</param>
     /// <param name="embedded">The embeddings of the start and at every position.</param>
-    public LocalParameters Encode(TokenObservations text, IReadOnlyList<Tensor> embedded)
+    public LocalParameters Encode(TokenObservations text, Tensor embedded)
     {
-        double[] presence = text.Presence();
-        (Tensor Hidden, Tensor Cell) state = _cell.InitialState(Parameters.Device, text.Count);
-        for (int t = 0; t < embedded.Count; t++)
-        {
-            (Tensor Hidden, Tensor Cell) next = _cell.Forward(Parameters, embedded[t], state);
-            // The start is there always, word t of the shorter sentences is not.
-            ReadOnlySpan<double> present = t == 0 ? [] : presence.AsSpan((t - 1) * text.Count, text.Count);
-            state = present.Contains(0) ? Kept(Tensor.Create(text.Device, new Shape(text.Count), present), next, state) : next;
-        }
-        return new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, state.Hidden))]);
+        Tensor hidden = _lstm.Forward(Parameters, embedded, text.Longest + 1, _lstm.InitialState(Parameters.Device, text.Count).Hidden);
+        // A sentence's state after its own last word, whatever was read behind its end.
+        var last = new int[text.Count];
+        for (int row = 0; row < last.Length; row++)
+            last[row] = text.LengthOf(row) * text.Count + row;
+        Tensor features = hidden.Embed(last);
+        return new LocalParameters([.. _heads.Select(head => head.Forward(Parameters, features))]);
     }
-
-    /// <summary>The state of a sentence stays as it is behind its end.</summary>
-    private static (Tensor Hidden, Tensor Cell) Kept(Tensor present, (Tensor Hidden, Tensor Cell) next, (Tensor Hidden, Tensor Cell) before) =>
-        (Tensor.SelectRows(present, next.Hidden, before.Hidden), Tensor.SelectRows(present, next.Cell, before.Cell));
 }

@@ -17,7 +17,7 @@ public sealed class LstmModel : GenerativeModel
 
     private readonly LstmModelOptions _options;
     private readonly Embedding _words;
-    private readonly LstmCell _cell;
+    private readonly Lstm _lstm;
     private readonly Linear? _start;
     private readonly Linear _output;
 
@@ -41,7 +41,7 @@ public sealed class LstmModel : GenerativeModel
         LatentSizes = [n];
         // The start of a sentence has the last row.
         _words = new Embedding(Parameters, "decoder.words", vocabulary + 1, options.EmbeddingSize, stream);
-        _cell = new LstmCell(Parameters, "decoder.lstm", options.EmbeddingSize + entering, options.HiddenSize, stream);
+        _lstm = new Lstm(Parameters, "decoder.lstm", options.EmbeddingSize, options.HiddenSize, stream, entering);
         _start = entering > 0 ? new Linear(Parameters, "decoder.start", n, options.HiddenSize, Activation.Identity, stream) : null;
         _output = new Linear(Parameters, "decoder.output", options.HiddenSize + n - entering, vocabulary, Activation.Identity, stream);
         Initialization.AllUniform(Parameters, stream, options.InitialRange);
@@ -109,12 +109,10 @@ public sealed class LstmModel : GenerativeModel
         // Without latent variables all samples are the same.
         int samples = _options.LatentSize == 0 ? 1 : z[0].Shape[1], rows = text.Count * samples;
         Tensor latent = Rows(z, rows);
-        (Tensor Hidden, Tensor Cell) state = FirstState(latent, rows);
-        int[] words = Hidden(text.InputsByPosition(Vocabulary), text);
-        var features = new Tensor[text.Longest];
-        for (int t = 0; t < features.Length; t++)
-            (features[t], state) = Step(words.AsMemory(t * text.Count, text.Count), latent, samples, state, t);
-        return new TokenSequence(features, _output.Weight(Parameters), _output.Bias(Parameters), samples, z[0].Shape[1] / samples);
+        Tensor read = Dropped(_words.Forward(Parameters, Hidden(text.InputsByPosition(Vocabulary), text)), EmbeddingLane, text.Longest);
+        Tensor hidden = _lstm.Forward(Parameters, read, text.Longest, FirstState(latent, rows).Hidden, Projected(latent));
+        Tensor features = Dropped(WithLatent(hidden, latent), OutputLane, text.Longest);
+        return new TokenSequence(features, text.Longest, _output.Weight(Parameters), _output.Bias(Parameters), samples, z[0].Shape[1] / samples);
     }
 
     /// <summary>
@@ -136,11 +134,12 @@ public sealed class LstmModel : GenerativeModel
         var words = Enumerable.Range(0, count).Select(_ => new List<int>()).ToArray();
         int[] last = [.. Enumerable.Repeat(Vocabulary, count)];
         Tensor latent = Rows(z, count);
+        Tensor projected = Projected(latent);
         (Tensor Hidden, Tensor Cell) state = FirstState(latent, count);
         for (int t = 0; t < longest && words.Any(sentence => !HasEnded(sentence)); t++)
         {
-            (Tensor features, state) = Step(last, latent, 1, state, t);
-            double[] logits = features.Linear(_output.Weight(Parameters), _output.Bias(Parameters)).ToArray();
+            state = _lstm.Step(Parameters, _words.Forward(Parameters, last), state, projected);
+            double[] logits = WithLatent(state.Hidden, latent).Linear(_output.Weight(Parameters), _output.Bias(Parameters)).ToArray();
             for (int row = 0; row < count; row++)
             {
                 last[row] = Draw(logits.AsSpan(row * Vocabulary, Vocabulary), temperature, stream.At(indices.Span[row], t).Uniform(0));
@@ -175,35 +174,31 @@ public sealed class LstmModel : GenerativeModel
         return Math.Min(word, logits.Length - 1);
     }
 
-    private (Tensor Features, (Tensor Hidden, Tensor Cell) State) Step(ReadOnlyMemory<int> words, Tensor latent, int samples, (Tensor Hidden, Tensor Cell) state, int position)
-    {
-        Tensor read = Dropped(_words.Forward(Parameters, words), EmbeddingLane, position);
-        state = _cell.Forward(Parameters, WithLatent(Repeated(read, samples), latent, LatentEntry.InputsAndState), state);
-        return (Dropped(WithLatent(state.Hidden, latent, LatentEntry.Output), OutputLane, position), state);
-    }
-
     /// <summary>z [rows, n]; undefined without latent variables.</summary>
     private Tensor Rows(Latents z, int rows) => _options.LatentSize == 0 ? default : z[0].Reshape(rows, _options.LatentSize);
 
     private (Tensor Hidden, Tensor Cell) FirstState(Tensor latent, int rows)
     {
-        (Tensor hidden, Tensor cell) = _cell.InitialState(Device, rows);
+        (Tensor hidden, Tensor cell) = _lstm.InitialState(Device, rows);
         return (_start is null ? hidden : _start.Forward(Parameters, latent), cell);
     }
 
-    private Tensor WithLatent(Tensor features, Tensor latent, LatentEntry entry) =>
-        latent.IsDefined && _options.Entry == entry ? Tensor.Concatenate(features, latent) : features;
+    /// <summary>What z adds to the gates at every position; undefined where it does not enter there.</summary>
+    private Tensor Projected(Tensor latent) => latent.IsDefined ? _lstm.Project(Parameters, latent) : default;
 
-    /// <summary>Every row as often as there are samples, [B, n] -> [B S, n].</summary>
-    private static Tensor Repeated(Tensor rows, int samples)
+    /// <summary>[h_t, z] at every position [T R, n + |z|] where z enters the output, else h.</summary>
+    private Tensor WithLatent(Tensor hidden, Tensor latent)
     {
-        int count = rows.Shape[0], size = rows.Shape[1];
-        return samples == 1 ? rows : rows.Reshape(count, 1, size).BroadcastTo(new Shape(count, samples, size)).Reshape(count * samples, size);
+        if (!latent.IsDefined || _options.Entry != LatentEntry.Output)
+            return hidden;
+        int rows = latent.Shape[0], positions = hidden.Shape[0] / rows;
+        Tensor repeated = latent.Reshape(1, rows, latent.Shape[1]).BroadcastTo(new Shape(positions, rows, latent.Shape[1]));
+        return Tensor.Concatenate(hidden, repeated.Reshape(hidden.Shape[0], latent.Shape[1]));
     }
 
     /// <summary>In training, with some numbers dropped.</summary>
-    private Tensor Dropped(Tensor values, int lane, int position) =>
-        TrainingNoise is { } noise && _options.Dropout > 0 ? values * Dropout.Mask(noise, _options.Dropout, values.Shape, lane, position) : values;
+    private Tensor Dropped(Tensor values, int lane, int positions) =>
+        TrainingNoise is { } noise && _options.Dropout > 0 ? values * Dropout.Mask(noise, _options.Dropout, values.Shape, lane, positions) : values;
 
     /// <summary>In training, with some words replaced by the start.</summary>
     private int[] Hidden(int[] words, TokenObservations text)

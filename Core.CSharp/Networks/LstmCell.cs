@@ -40,11 +40,6 @@ public sealed class LstmCell
     /// <param name="parameters">The set the cell belongs to, or one of the same names with other values.</param>
     /// <param name="x">x [rows, inputs].</param>
     /// <param name="state">h and c.</param>
-    public (Tensor Hidden, Tensor Cell) Forward(ParameterSet parameters, Tensor x, (Tensor Hidden, Tensor Cell) state)
-    {
-        Tensor gates = _gates.Forward(parameters, Tensor.Concatenate(x, state.Hidden));
-        Tensor Gate(int index) => gates.Columns(index * _size, _size);
-        Tensor cell = Gate(1).Sigmoid() * state.Cell + Gate(0).Sigmoid() * Gate(2).Tanh();
-        return (Gate(3).Sigmoid() * cell.Tanh(), cell);
-    }
+    public (Tensor Hidden, Tensor Cell) Forward(ParameterSet parameters, Tensor x, (Tensor Hidden, Tensor Cell) state) =>
+        _gates.Forward(parameters, Tensor.Concatenate(x, state.Hidden)).LstmCell(state.Cell);
 }

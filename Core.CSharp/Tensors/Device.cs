@@ -140,6 +140,32 @@ public abstract class Device
     /// </summary>
     public abstract void GateSecondAdjoint(Storage x, Storage g, Storage h, Storage dX, Storage dG, int rows, int size);
 
+    /// <summary>
+    /// One step of a long short-term memory. The gates[rows, 4 size] enter as a part of the pre-activations a[r] = gates[r] + inputs[r / repeat] + shift[r] (what has length 0 adds nothing) and leave as
+    /// [i, f, g, o] = [σ, σ, tanh, σ](a); c' = f c + i g and h' = o tanh(c'), all [rows, size].
+    /// </summary>
+    public abstract void LstmStep(Storage gates, Storage inputs, int repeat, Storage shift, Storage cell, Storage nextCell, Storage hidden, int rows, int size);
+
+    /// <summary>
+    /// The adjoint of <see cref="LstmStep"/>. The adjoints of h' and c' enter as what later steps give and leave complete: dh += g (nothing if it has length 0), dc' += dh o (1 - τ²) with τ = tanh(c').
+    /// Then ā = [dc' g i (1 - i), dc' c f (1 - f), dc' i (1 - g²), dh τ o (1 - o)] and dc = dc' f.
+    /// </summary>
+    public abstract void LstmStepAdjoint(Storage gates, Storage cell, Storage nextCell, Storage g, Storage dHidden, Storage dNextCell, Storage dGates, Storage dCell, int rows, int size);
+
+    /// <summary>
+    /// The derivatives of c' and h' of <see cref="LstmStep"/> along a direction of a and c: tGates += direction is that of a, tCell that of c;
+    /// tNextCell = tCell f + c ḟ + i' g + i ġ with the derivatives of the gates, and tHidden = ȯ τ + o (1 - τ²) tNextCell.
+    /// </summary>
+    public abstract void LstmStepTangent(Storage gates, Storage cell, Storage nextCell, Storage direction, Storage tGates, Storage tCell, Storage tNextCell, Storage tHidden, int rows, int size);
+
+    /// <summary>
+    /// The derivatives of ā and dc of <see cref="LstmStepAdjoint"/> along the direction of <see cref="LstmStepTangent"/>, where dh moves along tdHidden and what later steps give to dc' along tdNextCell.
+    /// dHidden and dNextCell are complete.
+    /// </summary>
+    public abstract void LstmStepAdjointTangent(
+        Storage gates, Storage cell, Storage nextCell, Storage dHidden, Storage dNextCell, Storage tGates, Storage tCell, Storage tNextCell, Storage tdHidden, Storage tdNextCell, Storage tdGates, Storage tdCell,
+        int rows, int size);
+
     /// <summary>d_i = g_i · activation'(x_i), from the output y_i = activation(x_i) alone.</summary>
     public abstract void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d);
 

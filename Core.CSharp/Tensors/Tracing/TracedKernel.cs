@@ -10,7 +10,8 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
         BernoulliLogLikelihood = 11, BernoulliLogLikelihoodAdjoint = 12, LinearBernoulliLogLikelihood = 13, GaussianSample = 14, GaussianSampleAdjoint = 15,
         StandardGaussianTerms = 16, StandardGaussianTermsAdjoint = 17, FillNormal = 18, Adam = 19, Momentum = 20, WorkerParts = 21,
         Convolution = 22, TransposedConvolution = 23, ConvolutionWeightAdjoint = 24, Gate = 25, GateAdjoint = 26, CopyColumns = 27, AddScaled = 28, GateSecondAdjoint = 29, ScatterRows = 30,
-        CategoricalLogLikelihood = 31, CategoricalResidualAdjoint = 32;
+        CategoricalLogLikelihood = 31, CategoricalResidualAdjoint = 32,
+        LstmStep = 33, LstmStepAdjoint = 34, LstmStepTangent = 35, LstmStepAdjointTangent = 36;
 
     /// <summary>All kernels, by number.</summary>
     public static readonly TracedKernel[] All = Table();
@@ -46,6 +47,7 @@ internal readonly record struct TracedKernel(string Name, string[] Sizes, bool I
             new("Convolution", convolution, true), new("TransposedConvolution", convolution, true), new("ConvolutionWeightAdjoint", convolution, true),
             new("Gate", rows), new("GateAdjoint", rows), new("CopyColumns", matrix), new("AddScaled", elements), new("GateSecondAdjoint", rows),
             new("ScatterRows", matrix), new("CategoricalLogLikelihood", matrix), new("CategoricalResidualAdjoint", matrix),
+            new("LstmStep", rows), new("LstmStepAdjoint", rows), new("LstmStepTangent", rows), new("LstmStepAdjointTangent", rows),
             .. Enum.GetNames<UnaryFunction>().Select(name => new TracedKernel($"Unary {name}", elements)),
             .. Enum.GetNames<BinaryFunction>().Select(name => new TracedKernel($"Binary {name}", elements)),
             .. Enum.GetNames<Reduction>().Select(name => new TracedKernel($"Reduce {name}", ["outer", "reduced", "inner"])),

@@ -208,6 +208,40 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void LstmStep(Storage gates, Storage inputs, int repeat, Storage shift, Storage cell, Storage nextCell, Storage hidden, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.LstmStep(gates, inputs, repeat, shift, cell, nextCell, hidden, rows, size);
+        Trace.KernelEnd(TracedKernel.LstmStep, start, rows, size);
+    }
+
+    /// <inheritdoc/>
+    public override void LstmStepAdjoint(Storage gates, Storage cell, Storage nextCell, Storage g, Storage dHidden, Storage dNextCell, Storage dGates, Storage dCell, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.LstmStepAdjoint(gates, cell, nextCell, g, dHidden, dNextCell, dGates, dCell, rows, size);
+        Trace.KernelEnd(TracedKernel.LstmStepAdjoint, start, rows, size);
+    }
+
+    /// <inheritdoc/>
+    public override void LstmStepTangent(Storage gates, Storage cell, Storage nextCell, Storage direction, Storage tGates, Storage tCell, Storage tNextCell, Storage tHidden, int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.LstmStepTangent(gates, cell, nextCell, direction, tGates, tCell, tNextCell, tHidden, rows, size);
+        Trace.KernelEnd(TracedKernel.LstmStepTangent, start, rows, size);
+    }
+
+    /// <inheritdoc/>
+    public override void LstmStepAdjointTangent(
+        Storage gates, Storage cell, Storage nextCell, Storage dHidden, Storage dNextCell, Storage tGates, Storage tCell, Storage tNextCell, Storage tdHidden, Storage tdNextCell, Storage tdGates, Storage tdCell,
+        int rows, int size)
+    {
+        long start = Trace.KernelStart();
+        device.LstmStepAdjointTangent(gates, cell, nextCell, dHidden, dNextCell, tGates, tCell, tNextCell, tdHidden, tdNextCell, tdGates, tdCell, rows, size);
+        Trace.KernelEnd(TracedKernel.LstmStepAdjointTangent, start, rows, size);
+    }
+
+    /// <inheritdoc/>
     public override void ActivationAdjoint(Activation activation, Storage y, Storage g, Storage d)
     {
         long start = Trace.KernelStart();
