@@ -13,7 +13,9 @@ let ``delete the store`` () = scripts.Delete()
 
 let private rowOf model (frame: Frame) = Array.findIndex ((=) model) (Frame.col<string> "model" frame)
 
-let private bound column model frame = (Cell.number (Frame.getColumn column frame)[rowOf model frame]).Value
+let private bound column model frame =
+    let cells = Frame.getColumn column frame
+    (Cell.number cells[rowOf model frame]).Value
 
 [<Test>]
 let ``table1 bounds the true probability of the oracle's sentences`` () =
