@@ -276,3 +276,23 @@ let ``training with every rule raises the bound`` () =
 
         let first, last = List.average values[..19], List.average values[130..]
         holds $"{rule.Name}: {last} exceeds {first} by more than half a nat" (last > first + 0.5)
+
+[<Test>]
+let ``with a fixed model the encoder gets the same gradients, and the model none`` () =
+    let x = data reference
+
+    for rule, fixedRule in
+        [ SemiAmortizedGradient() :> TrainingRule, SemiAmortizedGradient(trainsModel = false) :> TrainingRule
+          RefinedGradient EncoderTarget.Elbo, RefinedGradient(EncoderTarget.Elbo, trainsModel = false)
+          RefinedGradient EncoderTarget.Divergence, RefinedGradient(EncoderTarget.Divergence, trainsModel = false) ] do
+        let vae = vaeOf reference (options 3 0.5)
+        let _, all = train rule vae x elbo
+        let ofModel = vae.Model.Parameters.Count
+        equal [ ofModel .. vae.Parameters.Count - 1 ] (List.ofSeq (fixedRule.Trained vae))
+        use _ = MemoryScope.Enter()
+        let gradients = Array.zeroCreate (vae.Parameters.Count - ofModel)
+        fixedRule.Gradients(vae.InTraining(), x, noise, step, elbo, Span gradients) |> ignore
+        checkAll fixedRule.Name 1e-12 (List.skip ofModel all) [ for gradient in gradients -> gradient.ToArray() ]
+
+    let svi = vaeFrom (fixedStart 0.0) reference (options 2 0.5)
+    equal [] (List.ofSeq ((RefinedGradient(EncoderTarget.None, trainsModel = false)).Trained svi))

@@ -122,7 +122,7 @@ module MapTrajectories =
         |> Chart.WithYRange(-radius, radius)
         |> Chart.WithXTitle "z₁"
         |> Chart.WithYTitle "z₂"
-        |> Chart.WithSize(470, 340)
+        |> Chart.WithSize(460, 340)
 
     /// How many datapoints are drawn.
     let private pictures = 4

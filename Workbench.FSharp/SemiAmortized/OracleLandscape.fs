@@ -124,7 +124,7 @@ module OracleLandscape =
             |> Chart.WithYRange(-radius, radius)
             |> Chart.WithXTitle "μ₁"
             |> Chart.WithYTitle "μ₂"
-            |> Chart.WithSize(470, 340)
+            |> Chart.WithSize(460, 340)
             |> Chart.WithTitle $"test sentence {index}"
 
         let frame =

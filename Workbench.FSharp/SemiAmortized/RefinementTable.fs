@@ -116,7 +116,9 @@ module RefinementTable =
                             perplexity case
                         negative (Comparison.bound [ for cell in cellsOf case bounds -> cell.Bound "iwae" ])
                         diagnostic "mutualInformation" case
-                        diagnostic "activeUnits" case
+                        (match diagnostic "activeUnits" case with
+                         | Value units -> Integer(int64 units)
+                         | other -> other)
                         if isPublished then
                             optional (case.Published |> Option.map _.NegativeBound)
                             optional (case.Published |> Option.bind _.Kl)
