@@ -18,7 +18,7 @@ public sealed class GradientSums(IReadOnlyList<Tensor> parameters)
     {
         if (first < 0 || first + gradients.Length > _sums.Length)
             throw new ShapeException($"GradientSums: {gradients.Length} gradients from parameter {first} on do not fit {_sums.Length} parameters.");
-        AddTo(_sums.AsSpan(first, gradients.Length), gradients, scale);
+        AddTo(_sums.AsSpan(first, gradients.Length), gradients, scale, first);
     }
 
     /// <summary>Adds scaled gradients to given sums, which are changed in place.</summary>
@@ -26,7 +26,9 @@ public sealed class GradientSums(IReadOnlyList<Tensor> parameters)
     /// <param name="gradients">One for each of them.</param>
     /// <param name="scale">What they are multiplied by.</param>
     /// <exception cref="ShapeException">Another number of gradients, or another shape, type or device.</exception>
-    public static void AddTo(ReadOnlySpan<Tensor> sums, ReadOnlySpan<Tensor> gradients, double scale)
+    public static void AddTo(ReadOnlySpan<Tensor> sums, ReadOnlySpan<Tensor> gradients, double scale) => AddTo(sums, gradients, scale, 0);
+
+    private static void AddTo(ReadOnlySpan<Tensor> sums, ReadOnlySpan<Tensor> gradients, double scale, int first)
     {
         if (gradients.Length != sums.Length)
             throw new ShapeException($"GradientSums: {gradients.Length} gradients for {sums.Length} sums.");
@@ -37,7 +39,7 @@ public sealed class GradientSums(IReadOnlyList<Tensor> parameters)
         {
             Tensor sum = sums[i], gradient = gradients[i];
             if (gradient.Shape != sum.Shape || gradient.Type != sum.Type || !ReferenceEquals(gradient.Device, sum.Device))
-                throw new ShapeException($"GradientSums: gradient {i}, {gradient.Type} {gradient.Shape} on '{gradient.Device}', does not fit its parameter, {sum.Type} {sum.Shape} on '{sum.Device}'.");
+                throw new ShapeException($"GradientSums: gradient {first + i}, {gradient.Type} {gradient.Shape} on '{gradient.Device}', does not fit its parameter, {sum.Type} {sum.Shape} on '{sum.Device}'.");
             pairs[i] = new ParameterUpdate(sum.ForUpdate("GradientSums"), gradient.StorageOf("GradientSums"));
         }
         sums[0].Device.AddScaled(scale, pairs);
