@@ -13,9 +13,13 @@ internal sealed class Arena(Device device, bool exactly)
     private const long Alignment = 64;
     private const long FirstBlock = 64 * 1024;
 
+    /// <summary>Up to this size memory may be wasted to allocate rarely: 64 MB.</summary>
+    private const long LargeBlock = 1 << 26;
+
     private readonly List<(nint Address, long Bytes)> _blocks = [];
     private int _current = -1;
     private long _offset;
+    private long _used;
 
     ~Arena() => Release();
 
@@ -29,7 +33,7 @@ internal sealed class Arena(Device device, bool exactly)
         {
             if (_current + 1 == _blocks.Count)
             {
-                long size = Math.Max(bytes, exactly ? 0 : _blocks.Count == 0 ? FirstBlock : _blocks[^1].Bytes * 2);
+                long size = Math.Max(bytes, exactly ? 0 : NextBlock());
                 _blocks.Add((Device.Allocate(size), size));
                 // Nothing but the collector frees a tensor that lives on its own, so it must know what that tensor weighs.
                 if (exactly)
@@ -40,6 +44,7 @@ internal sealed class Arena(Device device, bool exactly)
         }
         nint address = _blocks[_current].Address + (nint)_offset;
         _offset += bytes;
+        _used += bytes;
         return address;
     }
 
@@ -48,14 +53,28 @@ internal sealed class Arena(Device device, bool exactly)
     {
         if (_blocks.Count > 1)
         {
-            long total = 0;
-            for (int i = 0; i <= _current; i++)
-                total += _blocks[i].Bytes;
+            long total = Held(_current);
+            // Large ones fit what was used, with little to spare for rounds that differ.
+            if (total > LargeBlock)
+                total = Math.Min(total, Math.Max(LargeBlock, _used + _used / 16));
             Release();
             _blocks.Add((Device.Allocate(total), total));
         }
         _current = _blocks.Count - 1;
         _offset = 0;
+        _used = 0;
+    }
+
+    /// <summary>Blocks double until they are large; from then on, all memory grows by a quarter.</summary>
+    private long NextBlock() => _blocks.Count == 0 ? FirstBlock : Math.Min(_blocks[^1].Bytes * 2, Math.Max(LargeBlock, Held(_blocks.Count - 1) / 4));
+
+    /// <summary>The bytes of the blocks up to one of them.</summary>
+    private long Held(int last)
+    {
+        long total = 0;
+        for (int i = 0; i <= last; i++)
+            total += _blocks[i].Bytes;
+        return total;
     }
 
     public void Release()

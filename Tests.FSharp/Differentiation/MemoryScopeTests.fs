@@ -205,6 +205,39 @@ let ``tensors outside scopes survive collections while they are held, and are fr
     holds $"{kept} bytes are little more than the tensors held" (kept < needed + 10L * 40_000L)
     GC.KeepAlive held
 
+[<Test; NonParallelizable>]
+let ``a large scope holds little more than its tensors need`` () =
+    let cpu = CpuDevice.Instance
+    let mutable first, later = 0L, 0L
+
+    // A new thread has no scopes to use again.
+    let thread =
+        Thread(fun () ->
+            collect ()
+            let before = cpu.AllocatedBytes
+
+            let round () =
+                cpu.ResetPeak()
+                use _ = MemoryScope.Enter()
+
+                for _ in 1..57 do
+                    Tensor.Filled(cpu, Shape 1_000_000, 1.0) |> ignore
+
+                cpu.PeakBytes - before
+
+            first <- round ()
+            round () |> ignore
+            later <- round ())
+
+    thread.Start()
+    thread.Join()
+    let needed = 57L * 4_000_000L
+    holds $"{first} bytes of the first round are not twice {needed}" (first < needed * 3L / 2L)
+
+    holds
+        $"{later} bytes of a later one are at most an eighth more than {needed}"
+        (later >= needed && later < needed * 9L / 8L)
+
 [<Test>]
 let ``repeating a scope allocates nothing after the first rounds`` () =
     for device: Device in [ CpuDevice.Instance :> Device; device ] do

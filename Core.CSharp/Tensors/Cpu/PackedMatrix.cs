@@ -9,6 +9,9 @@ namespace GapLab.Tensors.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
+    /// <summary>From so many numbers on the panels are shared out among threads.</summary>
+    private const long ParallelCopy = 1 << 18;
+
     private float* _memory;
 
     /// <summary>
@@ -25,11 +28,24 @@ internal sealed unsafe class PackedMatrix : IDisposable
         ByteCount = Math.Max(1, (nint)panels * width * k) * sizeof(float);
         _memory = (float*)NativeMemory.AlignedAlloc((nuint)ByteCount, 4096);
         GC.AddMemoryPressure(ByteCount);
-        for (var p = 0; p < panels; p++)
+        var memory = _memory;
+        if ((long)k * n < ParallelCopy)
+        {
+            for (var p = 0; p < panels; p++)
+            {
+                Pack(p);
+            }
+
+            return;
+        }
+
+        WorkerPool.ForEach(panels, Pack);
+
+        void Pack(int p)
         {
             var j = (nint)p * width;
             var columns = (int)Math.Min(width, n - j);
-            var panel = _memory + (j * k);
+            var panel = memory + (j * k);
             if (transB)
             {
                 Packing.Transpose(b + (j * ldb), ldb, k, columns, panel, width);
