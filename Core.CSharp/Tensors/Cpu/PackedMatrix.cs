@@ -9,8 +9,8 @@ namespace GapLab.Tensors.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    /// <summary>From so many numbers on the panels are shared out among threads.</summary>
-    private const long ParallelCopy = 1 << 18;
+    // Below this many numbers packing costs less than reaching a second thread.
+    private const int ParallelSize = 100_000;
 
     private float* _memory;
 
@@ -28,32 +28,24 @@ internal sealed unsafe class PackedMatrix : IDisposable
         ByteCount = Math.Max(1, (nint)panels * width * k) * sizeof(float);
         _memory = (float*)NativeMemory.AlignedAlloc((nuint)ByteCount, 4096);
         GC.AddMemoryPressure(ByteCount);
-        var memory = _memory;
-        if ((long)k * n < ParallelCopy)
+        Fill(b, ldb, transB);
+    }
+
+    /// <summary>Packs another matrix of the same sizes into the same memory. No product may be using it.</summary>
+    public void Fill(float* b, nint ldb, bool transB)
+    {
+        var job = new Job(this, b, ldb, transB);
+        var panels = (Columns + Kernels.Columns - 1) / Kernels.Columns;
+        if ((long)Columns * Depth < ParallelSize)
         {
             for (var p = 0; p < panels; p++)
             {
-                Pack(p);
+                job.Pack(p);
             }
-
-            return;
         }
-
-        WorkerPool.ForEach(panels, Pack);
-
-        void Pack(int p)
+        else
         {
-            var j = (nint)p * width;
-            var columns = (int)Math.Min(width, n - j);
-            var panel = memory + (j * k);
-            if (transB)
-            {
-                Packing.Transpose(b + (j * ldb), ldb, k, columns, panel, width);
-            }
-            else
-            {
-                Packing.Copy(b + j, ldb, k, columns, panel, width);
-            }
+            WorkerPool.ForEach(panels, job.Pack);
         }
     }
 
@@ -98,5 +90,26 @@ internal sealed unsafe class PackedMatrix : IDisposable
         NativeMemory.AlignedFree(_memory);
         _memory = null;
         GC.RemoveMemoryPressure(ByteCount);
+    }
+
+    private sealed class Job(PackedMatrix target, float* b, nint ldb, bool transB)
+    {
+        private readonly float* _b = b;
+
+        public void Pack(int p)
+        {
+            var width = target.Kernels.Columns;
+            var j = (nint)p * width;
+            var columns = (int)Math.Min(width, target.Columns - j);
+            var panel = target.Panels + (j * target.Depth);
+            if (transB)
+            {
+                Packing.Transpose(_b + (j * ldb), ldb, target.Depth, columns, panel, width);
+            }
+            else
+            {
+                Packing.Copy(_b + j, ldb, target.Depth, columns, panel, width);
+            }
+        }
     }
 }
