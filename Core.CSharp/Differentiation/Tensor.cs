@@ -198,8 +198,22 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         ref TapeNode node = ref Node("Pack");
         if (node.Shape.Rank != 2 || node.ViewOf.IsDefined || node.Packed?.Version == node.Version)
             return;
-        if (node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]) is { } weight)
+        if (node.Packed is { } stale)
+        {
+            // In training the same weights are packed step after step. Of several threads that need the copy one makes it.
+            lock (stale.Weight)
+            {
+                if (node.Packed.Version != node.Version)
+                {
+                    node.Device.Repack(stale.Weight, node.Storage);
+                    Volatile.Write(ref node.Packed, new PackedCopy(stale.Weight, node.Version));
+                }
+            }
+        }
+        else if (node.Device.Pack(node.Storage, node.Shape[0], node.Shape[1]) is { } weight)
+        {
             Volatile.Write(ref node.Packed, new PackedCopy(weight, node.Version));
+        }
         GC.KeepAlive(Scope);
     }
 
@@ -231,7 +245,6 @@ public readonly partial struct Tensor : IEquatable<Tensor>
         if (node.Operation is not null || node.ViewOf.IsDefined)
             throw new ScopeException($"{operation}: only parameters and other tensors that were not computed from others can be changed in place.");
         node.Version++;
-        node.Packed = null;
         return node.Storage;
     }
 

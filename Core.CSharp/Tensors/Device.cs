@@ -108,6 +108,9 @@ public abstract class Device
     /// <summary>A copy of a matrix [rows, columns] that makes products with it faster; null where a device has no use for one.</summary>
     public virtual PackedWeight? Pack(Storage matrix, int rows, int columns) => null;
 
+    /// <summary>Makes a packed copy one of other numbers, of the same sizes, in its own memory. No product may be using it.</summary>
+    public virtual void Repack(PackedWeight packed, Storage matrix) => throw new NotSupportedException($"{Name} has no packed copies.");
+
     // ---- fused: each equals a composition of the above, faster ------------------------------------------------------------------
 
     /// <summary>Y[m, n] = activation(X[m, k] · W[n, k]ᵀ + bias[n]).</summary>
@@ -192,7 +195,7 @@ public abstract class Device
     /// </summary>
     public abstract void CategoricalLogLikelihood(Storage logits, ReadOnlySpan<int> ids, Storage l, bool residuals, int rows, int columns);
 
-    /// <summary>d[r, v] = -p (g[r, v] - Σ_u p_u g[r, u]) with the probabilities p of residuals as <see cref="CategoricalLogLikelihood"/> leaves them: their adjoint with respect to the logits.</summary>
+    /// <summary>d[r, v] = -p (g[r, v] - Σ_u p_u g[r, u]) with the probabilities p of residuals as <see cref="CategoricalLogLikelihood"/> leaves them: their adjoint with respect to the logits. d may be g.</summary>
     public abstract void CategoricalResidualAdjoint(Storage residuals, ReadOnlySpan<int> ids, Storage g, Storage d, int rows, int columns);
 
     /// <summary>z[b, s, j] = μ[b, j] + exp(½ v[b, j]) ε[b, s, j]: samples of B diagonal Gaussians given by μ and v = log σ².</summary>

@@ -58,6 +58,9 @@ public sealed unsafe partial class CpuDevice : HostDevice
         return new CpuPackedWeight((float*)matrix.Address, rows, columns);
     }
 
+    /// <inheritdoc/>
+    public override void Repack(PackedWeight packed, Storage matrix) => ((CpuPackedWeight)packed).Fill((float*)matrix.Address);
+
     private static void RequireFloat32(string operation, Storage a, Storage b, Storage c)
     {
         if (a.Type != ElementType.Float32 || b.Type != ElementType.Float32 || c.Type != ElementType.Float32)

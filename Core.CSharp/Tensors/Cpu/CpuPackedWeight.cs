@@ -12,6 +12,13 @@ internal sealed unsafe class CpuPackedWeight : PackedWeight
         _transposed = new PackedMatrix(inputs, outputs, weight, inputs, transB: true);
     }
 
+    /// <summary>Packs other weights of the same sizes into the same memory.</summary>
+    public void Fill(float* weight)
+    {
+        _plain.Fill(weight, _plain.Columns, transB: false);
+        _transposed.Fill(weight, _plain.Columns, transB: true);
+    }
+
     /// <summary>The right factor W, or Wᵀ.</summary>
     public PackedMatrix Operand(bool transposed) => transposed ? _transposed : _plain;
 }

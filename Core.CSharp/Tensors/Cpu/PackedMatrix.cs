@@ -28,8 +28,16 @@ internal sealed unsafe class PackedMatrix : IDisposable
         ByteCount = Math.Max(1, (nint)panels * width * k) * sizeof(float);
         _memory = (float*)NativeMemory.AlignedAlloc((nuint)ByteCount, 4096);
         GC.AddMemoryPressure(ByteCount);
-        var memory = _memory;
-        if ((long)k * n < ParallelCopy)
+        Fill(b, ldb, transB);
+    }
+
+    /// <summary>Packs another matrix of the same sizes into the same memory. No product may be using it.</summary>
+    public void Fill(float* b, nint ldb, bool transB)
+    {
+        var width = Kernels.Columns;
+        var panels = (Columns + width - 1) / width;
+        var memory = Panels;
+        if ((long)Depth * Columns < ParallelCopy)
         {
             for (var p = 0; p < panels; p++)
             {
@@ -44,15 +52,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
         void Pack(int p)
         {
             var j = (nint)p * width;
-            var columns = (int)Math.Min(width, n - j);
-            var panel = memory + (j * k);
+            var columns = (int)Math.Min(width, Columns - j);
+            var panel = memory + (j * Depth);
             if (transB)
             {
-                Packing.Transpose(b + (j * ldb), ldb, k, columns, panel, width);
+                Packing.Transpose(b + (j * ldb), ldb, Depth, columns, panel, width);
             }
             else
             {
-                Packing.Copy(b + j, ldb, k, columns, panel, width);
+                Packing.Copy(b + j, ldb, Depth, columns, panel, width);
             }
         }
     }

@@ -152,6 +152,14 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
+    public override void Repack(PackedWeight packed, Storage matrix)
+    {
+        long start = Trace.KernelStart();
+        device.Repack(packed, matrix);
+        Trace.KernelEnd(TracedKernel.Pack, start, 1, matrix.Length);
+    }
+
+    /// <inheritdoc/>
     public override void Linear(Storage x, Storage weight, PackedWeight? packed, Storage bias, Activation activation, Storage y, int m, int n, int k)
     {
         long start = Trace.KernelStart();
