@@ -80,7 +80,8 @@ type CommandLine =
                 "families of approximate posteriors, to sweep: ffg, ladder, full-covariance, flow, iaf"
             | CommandLine.Method _ ->
                 "inference methods, to sweep: amortized, iterative, iterative-errors, variational-em"
-            | CommandLine.Hidden _ -> "the size of the states of language models and of encoders of text; embeddings get half of it"
+            | CommandLine.Hidden _ ->
+                "the size of the states of language models and of encoders of text; embeddings get half of it"
             | CommandLine.Vocabulary _ -> "how many words the vocabulary of a text has at most; others become <unk>"
             | CommandLine.Text _ -> "a sentence of your own, words separated by blanks as in the training text"
             | CommandLine.Out _ ->

@@ -14,7 +14,9 @@ module Origin =
               let loaded = session.Data data
 
               let anew =
-                  if data.ResamplesTraining && loaded.Set.DefaultBinarization :? GapLab.Data.Binarization.SampledOnce then
+                  if
+                      data.ResamplesTraining && loaded.Set.DefaultBinarization :? GapLab.Data.Binarization.SampledOnce
+                  then
                       "; that of training images anew in every epoch"
                   else
                       ""

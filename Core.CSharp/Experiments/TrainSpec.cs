@@ -89,15 +89,15 @@ public sealed record TrainSpec : ArtifactSpec
     /// <param name="rule">What trains it, and leaves the model as it is; null for <see cref="JointGradient"/>.</param>
     public TrainSpec WithNewEncoder(
         Component<FamilyContext, VariationalFamily> family, Component<InferenceContext, InferenceMethod> inference, Component<Vae, TrainingRule>? rule = null) => this with
-    {
-        Family = family,
-        Inference = inference,
-        Rule = rule ?? JointGradient.Choice(trainsModel: false),
-        Parent = this,
-        Inherits = Inheritance.Model,
-        Continues = null,
-        KeepsEnd = false,
-    };
+        {
+            Family = family,
+            Inference = inference,
+            Rule = rule ?? JointGradient.Choice(trainsModel: false),
+            Parent = this,
+            Inherits = Inheritance.Model,
+            Continues = null,
+            KeepsEnd = false,
+        };
 
     /// <summary>The trainer's settings.</summary>
     /// <param name="vae">What is trained.</param>

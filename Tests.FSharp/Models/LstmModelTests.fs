@@ -242,7 +242,10 @@ let ``the oracle's weights follow its options and not the experiment's seed`` ()
     let other =
         LstmModel.Oracle(cpu, OracleOptions(VocabularySize = 7, HiddenSize = 4, EmbeddingSize = 3, Seed = 2UL))
 
-    holds "another seed, other weights" (weight other "decoder.lstm.state.weight" <> weight oracle "decoder.lstm.state.weight")
+    holds
+        "another seed, other weights"
+        (weight other "decoder.lstm.state.weight" <> weight oracle "decoder.lstm.state.weight")
+
     let sentences count = OracleSentences.Make(options, 3UL, 10, count)
     let words (set: SentenceSet) i = set.Words(i).ToArray()
     equal (words (sentences 20) 7) (words (sentences 8) 7)

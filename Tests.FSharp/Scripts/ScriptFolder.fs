@@ -19,7 +19,11 @@ type ScriptFolder(scripts: string) =
 
     /// Runs a script, which must end with one sentence.
     member _.Refuses (name: string) (arguments: string list) (parts: string list) =
-        runIn folder.Value None (Path.Combine(repository, "Scripts", scripts, name + ".fsx")) (arguments @ [ "--results"; "store" ])
+        runIn
+            folder.Value
+            None
+            (Path.Combine(repository, "Scripts", scripts, name + ".fsx"))
+            (arguments @ [ "--results"; "store" ])
         |> refuses parts
 
     /// Runs a script and reads the table that it wrote.

@@ -85,6 +85,7 @@ let ``table3 and capacity compare models of images`` () =
 [<Test>]
 let ``figure2 counts steps from both starts`` () =
     let frame = scripts.Table "figure2" []
+
     let rows model start =
         [| for i in 0 .. frame.RowCount - 1 do
                if (Frame.col<string> "model" frame)[i] = model && (Frame.col<string> "start" frame)[i] = start then

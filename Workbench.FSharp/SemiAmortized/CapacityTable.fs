@@ -15,7 +15,13 @@ module CapacityTable =
         |> List.distinct
 
     /// The report for one data set.
-    let report (session: Session) title (paper: SemiAmortizedSettings) (settings: SemiAmortizedSettings) dataset : Report =
+    let report
+        (session: Session)
+        title
+        (paper: SemiAmortizedSettings)
+        (settings: SemiAmortizedSettings)
+        dataset
+        : Report =
         let layers =
             match settings.Data with
             | OfImages layers -> layers

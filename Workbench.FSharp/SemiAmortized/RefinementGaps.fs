@@ -33,8 +33,7 @@ module RefinementGaps =
         [ "VAE", frozen encoder (JointGradient.Choice(trainsModel = false))
           "SVI", frozen (steps (FixedStart.Choice())) (RefinedGradient.Choice(EncoderTarget.None, trainsModel = false))
           "VAE+SVI", frozen (steps encoder) (RefinedGradient.Choice(EncoderTarget.Elbo, trainsModel = false))
-          "VAE+SVI+KL",
-          frozen (steps encoder) (RefinedGradient.Choice(EncoderTarget.Divergence, trainsModel = false))
+          "VAE+SVI+KL", frozen (steps encoder) (RefinedGradient.Choice(EncoderTarget.Divergence, trainsModel = false))
           "SA-VAE", frozen (steps encoder) (SemiAmortizedGradient.Choice(trainsModel = false)) ]
 
     /// The report for one data set.
@@ -80,11 +79,17 @@ module RefinementGaps =
         let wanted = [ for group in runs -> [ for run in group -> measures run ] ]
         let found = List.zip (List.concat (List.concat wanted)) (session.Evaluate(List.concat (List.concat wanted)))
 
-        let cellOf (spec: EvaluationSpec) = found |> List.find (fun (other, _) -> obj.ReferenceEquals(other, spec)) |> snd
+        let cellOf (spec: EvaluationSpec) =
+            found |> List.find (fun (other, _) -> obj.ReferenceEquals(other, spec)) |> snd
 
         let gapsOf (inferred: BoundEstimate list) =
             [ for m, inferred, run in List.zip3 measured inferred decoders ->
-                  Gaps.Compute([| m.OptimalIwae; m.Ais |], m.Optimal, inferred, RandomStream(run.Seed, RandomPurpose.Bootstrap)) ]
+                  Gaps.Compute(
+                      [| m.OptimalIwae; m.Ais |],
+                      m.Optimal,
+                      inferred,
+                      RandomStream(run.Seed, RandomPurpose.Bootstrap)
+                  ) ]
 
         let cell (value: Gaps -> Gap) (gaps: Gaps list) =
             match gaps with
@@ -102,7 +107,9 @@ module RefinementGaps =
                   "amortization gap"
                   "inference gap"
                   "L[q] minus the VAE's" ]
-                [ let inferredOf group = [ for specs in List.item group wanted -> (cellOf (List.head specs)).Bound "elbo" ]
+                [ let inferredOf group =
+                      [ for specs in List.item group wanted -> (cellOf (List.head specs)).Bound "elbo" ]
+
                   let baseline = inferredOf 0
 
                   for i, name in List.indexed names do

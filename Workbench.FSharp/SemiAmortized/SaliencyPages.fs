@@ -53,7 +53,8 @@ module SaliencyPages =
     let private saliency (session: Session) (trained: Trained) (sentences: TokenObservations) =
         List.ofSeq (WordSaliency.Of(trained.Vae, sentences, samples, trained.Seed, session.Cancellation))
 
-    let private wordsOf (trained: Trained) (numbers: int seq) = [ for number in numbers -> trained.Vocabulary.Words[number] ]
+    let private wordsOf (trained: Trained) (numbers: int seq) =
+        [ for number in numbers -> trained.Vocabulary.Words[number] ]
 
     /// Words with their saliency, of which the largest of the sentence is the full colour.
     let private coloured (trained: Trained) (numbers: int seq) (values: float seq) =
@@ -70,14 +71,27 @@ module SaliencyPages =
 
             let lambda =
                 trained.Vae.Inference
-                    .Infer(trained.Vae.Model, trained.Vae.Family, sentence, RandomStream(trained.Seed, RandomPurpose.Evaluation), 0)
+                    .Infer(
+                        trained.Vae.Model,
+                        trained.Vae.Family,
+                        sentence,
+                        RandomStream(trained.Seed, RandomPurpose.Evaluation),
+                        0
+                    )
                     .Final
 
             let z = trained.Vae.Family.Sample(lambda, trained.Vae.Model, Noise(sentence, stream, drawn)).Latents[0]
             let own = Latents [| Tensor.Create(z.Device, Shape(drawn, 1, z.Shape[2]), z.ToArray()) |]
             let indices = ReadOnlyMemory [| 0 .. drawn - 1 |]
 
-            model.SampleSentences(own, stream.Fork 1UL, indices, 2 * sentence.Longest + 5, trained.Vocabulary.End, temperature)
+            model.SampleSentences(
+                own,
+                stream.Fork 1UL,
+                indices,
+                2 * sentence.Longest + 5,
+                trained.Vocabulary.End,
+                temperature
+            )
             |> Seq.map _.ToArray()
             |> List.ofSeq
 
@@ -94,7 +108,8 @@ module SaliencyPages =
             |> Page.addWords "input" 220 (coloured trained own.Words own.Input)
 
         List.fold
-            (fun page (other: WordSaliency) -> Page.addWords "sample" 0 (coloured trained other.Words other.Output) page)
+            (fun page (other: WordSaliency) ->
+                Page.addWords "sample" 0 (coloured trained other.Words other.Output) page)
             page
             ofSamples
 
@@ -117,8 +132,7 @@ module SaliencyPages =
 
         let test = trained.Data.Test
 
-        let sentence index =
-            test.Batch(ReadOnlySpan [| index |]) :?> TokenObservations
+        let sentence index = test.Batch(ReadOnlySpan [| index |]) :?> TokenObservations
 
         let chosen =
             test.SubsetOrder test.Count
@@ -139,7 +153,12 @@ module SaliencyPages =
             match session.Text with
             | None -> page
             | Some text ->
-                let own = TokenObservations(test.Batch(ReadOnlySpan [| 0 |]).Device, [| ReadOnlyMemory(trained.Vocabulary.Encode text) |])
+                let own =
+                    TokenObservations(
+                        test.Batch(ReadOnlySpan [| 0 |]).Device,
+                        [| ReadOnlyMemory(trained.Vocabulary.Encode text) |]
+                    )
+
                 addSentence session trained "Your sentence" own page
 
         List.fold
@@ -188,10 +207,20 @@ module SaliencyPages =
                         interval [ for w in group -> w.Input ]
                         interval [ for w in group -> w.LogProbability ] ] ]
 
-        let average group = -(group |> List.averageBy (fun (w: {| Word: int; Position: int; LogProbability: float; Output: float; Input: float |}) -> w.Output))
+        let average group =
+            -(group
+              |> List.averageBy
+                  (fun
+                      (w:
+                          {| Word: int
+                             Position: int
+                             LogProbability: float
+                             Output: float
+                             Input: float |}) -> w.Output))
 
         let byClass =
-            byKey "class" (fun w -> Text(WordClass.ofWord trained.Vocabulary.Words[w.Word])) (fun _ group -> average group)
+            byKey "class" (fun w -> Text(WordClass.ofWord trained.Vocabulary.Words[w.Word])) (fun _ group ->
+                average group)
 
         let number cell = Cell.number cell |> Option.get
         let byPosition = byKey "position" (fun w -> Integer(int64 (min w.Position 30))) (fun key _ -> number key)
@@ -203,21 +232,21 @@ module SaliencyPages =
                 (fun key _ -> number key)
 
         let byLikelihood =
-            byKey "log-likelihood from" (fun w -> Value(Math.Max(-12., Math.Floor w.LogProbability))) (fun key _ -> number key)
+            byKey "log-likelihood from" (fun w -> Value(Math.Max(-12., Math.Floor w.LogProbability))) (fun key _ ->
+                number key)
 
-        let correlation =
-            Correlation.Pearson([ for w in words -> w.Output ], [ for w in words -> w.LogProbability ])
+        let correlation = Correlation.Pearson([ for w in words -> w.Output ], [ for w in words -> w.LogProbability ])
 
         let line name (frame: Frame) =
             Chart.Line(
-                [ for x, y in Array.zip (Frame.getColumn name frame) (Frame.getColumn "output saliency" frame) -> number x, number y ],
+                [ for x, y in Array.zip (Frame.getColumn name frame) (Frame.getColumn "output saliency" frame) ->
+                      number x, number y ],
                 Name = "output saliency"
             )
             |> Chart.WithXTitle name
             |> Chart.WithYTitle "output saliency"
 
-        let withInterval (frame: Frame) =
-            frame |> Frame.filterRows (fun row -> row["output saliency"] <> Missing)
+        let withInterval (frame: Frame) = frame |> Frame.filterRows (fun row -> row["output saliency"] <> Missing)
 
         Page.create title
         |> Page.addText definitions
@@ -227,7 +256,9 @@ module SaliencyPages =
             [ line "position" (withInterval byPosition)
               line "log frequency" (withInterval byFrequency)
               line "log-likelihood from" (withInterval byLikelihood) ]
-        |> Page.addFrame "By word class (a short list tells them; the others are content words), averages with 95 % intervals over words." byClass
+        |> Page.addFrame
+            "By word class (a short list tells them; the others are content words), averages with 95 % intervals over words."
+            byClass
         |> Page.addFrame "By position; the last row is of all later words." byPosition
         |> Page.addFrame "By the logarithm of the frequency in the training text." byFrequency
         |> Page.addFrame "By log-likelihood, in steps of one nat; the first row is of all words below." byLikelihood

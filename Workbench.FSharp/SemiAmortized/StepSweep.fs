@@ -9,10 +9,21 @@ module StepSweep =
     /// From no steps to twice as many as in training.
     let private counts (settings: SemiAmortizedSettings) =
         let steps = settings.Steps
-        [ 0; 1; 2; 5; 10; 15; 20; 30; 40 ] |> List.filter (fun t -> t <= 2 * steps) |> List.append [ steps; 2 * steps ] |> List.distinct |> List.sort
+
+        [ 0; 1; 2; 5; 10; 15; 20; 30; 40 ]
+        |> List.filter (fun t -> t <= 2 * steps)
+        |> List.append [ steps; 2 * steps ]
+        |> List.distinct
+        |> List.sort
 
     /// The report for one data set.
-    let report (session: Session) title (paper: SemiAmortizedSettings) (settings: SemiAmortizedSettings) dataset : Report =
+    let report
+        (session: Session)
+        title
+        (paper: SemiAmortizedSettings)
+        (settings: SemiAmortizedSettings)
+        dataset
+        : Report =
         let steps = settings.Steps
 
         let models =

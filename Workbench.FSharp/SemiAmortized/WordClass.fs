@@ -14,7 +14,8 @@ module WordClass =
           words
               "of in for on with at by from as about into through after over between out against during without before under around among because while if than since until although whether"
           "pronoun",
-          words "i you he she it we they me him her us them his its their our your my who which what himself itself themselves"
+          words
+              "i you he she it we they me him her us them his its their our your my who which what himself itself themselves"
           "modal or auxiliary",
           words
               "is are was were be been being am has have had having do does did will would can could may might must shall should 's 're 've 'll 'd n't not"

@@ -9,8 +9,8 @@ namespace GapLab.Tensors.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    // Below this many numbers packing costs less than reaching a second thread.
-    private const int ParallelSize = 100_000;
+    /// <summary>From so many numbers on the panels are shared out among threads.</summary>
+    private const long ParallelCopy = 1 << 18;
 
     private float* _memory;
 
@@ -34,18 +34,34 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Packs another matrix of the same sizes into the same memory. No product may be using it.</summary>
     public void Fill(float* b, nint ldb, bool transB)
     {
-        var job = new Job(this, b, ldb, transB);
-        var panels = (Columns + Kernels.Columns - 1) / Kernels.Columns;
-        if ((long)Columns * Depth < ParallelSize)
+        var width = Kernels.Columns;
+        var panels = (Columns + width - 1) / width;
+        var memory = Panels;
+        if ((long)Depth * Columns < ParallelCopy)
         {
             for (var p = 0; p < panels; p++)
             {
-                job.Pack(p);
+                Pack(p);
             }
+
+            return;
         }
-        else
+
+        WorkerPool.ForEach(panels, Pack);
+
+        void Pack(int p)
         {
-            WorkerPool.ForEach(panels, job.Pack);
+            var j = (nint)p * width;
+            var columns = (int)Math.Min(width, Columns - j);
+            var panel = memory + (j * Depth);
+            if (transB)
+            {
+                Packing.Transpose(b + (j * ldb), ldb, Depth, columns, panel, width);
+            }
+            else
+            {
+                Packing.Copy(b + j, ldb, Depth, columns, panel, width);
+            }
         }
     }
 
@@ -90,26 +106,5 @@ internal sealed unsafe class PackedMatrix : IDisposable
         NativeMemory.AlignedFree(_memory);
         _memory = null;
         GC.RemoveMemoryPressure(ByteCount);
-    }
-
-    private sealed class Job(PackedMatrix target, float* b, nint ldb, bool transB)
-    {
-        private readonly float* _b = b;
-
-        public void Pack(int p)
-        {
-            var width = target.Kernels.Columns;
-            var j = (nint)p * width;
-            var columns = (int)Math.Min(width, target.Columns - j);
-            var panel = target.Panels + (j * target.Depth);
-            if (transB)
-            {
-                Packing.Transpose(_b + (j * ldb), ldb, target.Depth, columns, panel, width);
-            }
-            else
-            {
-                Packing.Copy(_b + j, ldb, target.Depth, columns, panel, width);
-            }
-        }
     }
 }
