@@ -15,6 +15,12 @@ module Comparison =
         | [ one ] -> Cell.Estimate(one.Mean, one.MonteCarloError)
         | several -> Averaged(Estimate.ofValues (several |> List.map _.Mean))
 
+    /// A number of each seed as one cell: the number itself for one seed, else the average with its standard error over seeds.
+    let average (seeds: float list) =
+        match seeds with
+        | [ one ] -> Value one
+        | several -> Averaged(Estimate.ofValues several)
+
     /// The same with the other sign: of an ELBO, the bound of -log p(x).
     let negated cell =
         match cell with
@@ -37,6 +43,12 @@ module Comparison =
         match a, b with
         | [ a ], [ b ] -> interval (List.ofArray (Array.map2 (-) a.Values b.Values))
         | _ -> interval (List.map2 (fun (a: BoundEstimate) (b: BoundEstimate) -> a.Mean - b.Mean) a b)
+
+    /// A gap of each seed as one cell: with its bootstrap interval for one seed, else the average with its standard error over seeds.
+    let gap (value: Gaps -> Gap) (seeds: Gaps list) =
+        match seeds with
+        | [ one ] -> Interval((value one).Value, (value one).Low, (value one).High)
+        | several -> Averaged(Estimate.ofValues [ for gaps in several -> (value gaps).Value ])
 
     /// The preset and the seeds, for a table's first note.
     let opening (session: Session) =

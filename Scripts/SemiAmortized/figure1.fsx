@@ -6,12 +6,6 @@
 
 open GapLab.Workbench
 
-let settings =
-    SemiAmortizedSettings.ofPreset
-        SemiAmortizedSettings.oracleSmoke
-        SemiAmortizedSettings.oracle
-        SemiAmortizedSettings.oracle
-
 exit (
     Session.Run(
         fsi.CommandLineArgs,
@@ -22,7 +16,7 @@ exit (
                     session
                     "Figure 1: where inference ends up"
                     SemiAmortizedSettings.oracle
-                    (settings session.Preset),
+                    (RefinedModels.oracleSettings session),
                 "figure1.html"
             )),
         Uses = [ "preset"; "seed" ] @ Cli.measuring,

@@ -6,13 +6,6 @@
 
 open GapLab.Workbench
 
-/// The paper's settings take minutes: its preset is small.
-let settings =
-    SemiAmortizedSettings.ofPreset
-        SemiAmortizedSettings.oracleSmoke
-        SemiAmortizedSettings.oracle
-        SemiAmortizedSettings.oracle
-
 exit (
     Session.Run(
         fsi.CommandLineArgs,
@@ -23,7 +16,7 @@ exit (
                     session
                     "Table 1: sentences of an oracle"
                     SemiAmortizedSettings.oracle
-                    (settings session.Preset)
+                    (RefinedModels.oracleSettings session)
             )),
         Uses = [ "preset"; "seed" ] @ Cli.measuring
     )

@@ -92,11 +92,6 @@ module IterationGaps =
                       RandomStream(spec.Seed, RandomPurpose.Bootstrap)
                   ) ]
 
-        let cell (value: Gaps -> Gap) (gaps: Gaps list) =
-            match gaps with
-            | [ one ] -> Interval((value one).Value, (value one).Low, (value one).High)
-            | several -> Averaged(Estimate.ofValues [ for gap in several -> (value gap).Value ])
-
         let row
             inference
             (iteration: Cell)
@@ -109,9 +104,9 @@ module IterationGaps =
               Comparison.bound [ for gap in gaps -> gap.LogMarginal ]
               Comparison.bound optimal
               Comparison.bound inferred
-              cell _.Approximation gaps
-              cell _.Amortization gaps
-              cell _.Inference gaps ]
+              Comparison.gap _.Approximation gaps
+              Comparison.gap _.Amortization gaps
+              Comparison.gap _.Inference gaps ]
 
         let optimal measured = [ for m: Measurement in measured -> m.Optimal ]
 

@@ -171,6 +171,14 @@ module RefinedModels =
         requireFit session settings runs.Head
         runs
 
+    /// The settings of an experiment on sentences of the oracle: the paper's take minutes, so that its preset is small.
+    let oracleSettings (session: Session) =
+        SemiAmortizedSettings.ofPreset
+            SemiAmortizedSettings.oracleSmoke
+            SemiAmortizedSettings.oracle
+            SemiAmortizedSettings.oracle
+            session.Preset
+
     /// The settings of an experiment on text, scaled by --hidden and --vocabulary.
     let textSettings (session: Session) =
         let usual =

@@ -91,11 +91,6 @@ module RefinementGaps =
                       RandomStream(run.Seed, RandomPurpose.Bootstrap)
                   ) ]
 
-        let cell (value: Gaps -> Gap) (gaps: Gaps list) =
-            match gaps with
-            | [ one ] -> Interval((value one).Value, (value one).Low, (value one).High)
-            | several -> Averaged(Estimate.ofValues [ for gap in several -> (value gap).Value ])
-
         let frame =
             Frame.ofRows
                 [ "inference"
@@ -125,9 +120,9 @@ module RefinementGaps =
                                  [ for spec in specs -> (cellOf (List.last spec)).Bound(IterationBounds.Elbo 0) ]
                          | _ -> Missing)
                         Comparison.bound inferred
-                        cell _.Approximation gaps
-                        cell _.Amortization gaps
-                        cell _.Inference gaps
+                        Comparison.gap _.Approximation gaps
+                        Comparison.gap _.Amortization gaps
+                        Comparison.gap _.Inference gaps
                         (if i = 0 then Missing else Comparison.difference inferred baseline) ] ]
 
         let sizes = stepSizes |> List.map string |> String.concat ", "

@@ -27,12 +27,6 @@ module RefinementTable =
     /// Samples for KL terms, mutual information and active units.
     let private diagnosticSamples = 20
 
-    /// Of each seed: the value for one, else the average with its standard error over seeds.
-    let private averaged (values: float list) =
-        match values with
-        | [ one ] -> Value one
-        | several -> Averaged(Estimate.ofValues several)
-
     /// The report of cases of one data set, the first of which is what differences are taken from.
     let report
         (session: Session)
@@ -74,12 +68,12 @@ module RefinementTable =
         let optional value = value |> Option.map Value |> Option.defaultValue Missing
 
         let perplexity case =
-            averaged
+            Comparison.average
                 [ for cell in cellsOf case bounds -> Perplexity.Of(cell.Values "elbo", cell.Values "words").Corpus ]
 
         let diagnostic (name: string) case =
             if hasLatents case then
-                averaged [ for cell in cellsOf case diagnostics -> cell.Scalars[name] ]
+                Comparison.average [ for cell in cellsOf case diagnostics -> cell.Scalars[name] ]
             else
                 Missing
 

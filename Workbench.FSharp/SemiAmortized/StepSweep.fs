@@ -79,9 +79,7 @@ module StepSweep =
                           [ Text(RefinedModels.name refinement)
                             Text(place fromEncoder)
                             Integer t
-                            (match perplexities with
-                             | [ one ] -> Cell.Value one.Corpus
-                             | several -> Averaged(Estimate.ofValues [ for one in several -> one.Corpus ]))
+                            Comparison.average [ for one in perplexities -> one.Corpus ]
                             Comparison.negated (Comparison.bound bounds) ] ]
 
         let chart fromEncoder =
