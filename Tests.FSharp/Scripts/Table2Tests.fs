@@ -16,7 +16,7 @@ let ``an unknown preset is refused with the known ones`` () =
 [<Test>]
 let ``an unknown data set is refused with the known ones`` () =
     table2 [ "--dataset"; "nope" ]
-    |> refuses [ "'nope'"; "glyphs, shapes, documents, mnist, binarized-mnist, fashion-mnist, cifar-10" ]
+    |> refuses [ "'nope'"; "glyphs, shapes, documents, oracle, mnist, binarized-mnist, fashion-mnist, cifar-10" ]
 
 [<Test>]
 let ``an unknown option is refused and help is pointed to`` () =
