@@ -63,8 +63,9 @@ public sealed class CostEstimator(Runner runner, Device device)
     {
         LoadedData data = runner.Data(spec.Data);
         Vae vae = spec.Build(device, data.DataSize);
-        TrainerOptions options = spec.OptionsFor(vae);
-        int batches = (data.Train.Count + spec.BatchSize - 1) / spec.BatchSize;
+        // What needs validation data acts between epochs, and steps are what is timed.
+        TrainerOptions options = spec.OptionsFor(vae) with { Patience = null, KeepBest = false, Decay = null };
+        int batches = data.Train.Batches(spec.BatchSize, new RandomStream(0, RandomPurpose.Shuffling)).Count;
         int steps = 0;
         using var enough = new CancellationTokenSource();
         Stopwatch? watch = null;

@@ -68,7 +68,8 @@ module CapacityTable =
                 [ for (count, depth, _), found in List.zip cases (List.chunkBySize 4 cells) do
                       let elbos group = [ for cell: MeasuredCell in List.item group found -> cell.Bound "elbo" ]
 
-                      let kl group = Comparison.average [ for cell in List.item group found -> cell.Scalars["meanKl"] ]
+                      let kl group =
+                          Comparison.average [ for cell in List.item group found -> cell.Scalars["meanKl"] ]
 
                       [ Integer(int64 count)
                         Integer(int64 depth)

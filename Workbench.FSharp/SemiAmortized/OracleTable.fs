@@ -117,14 +117,22 @@ module OracleTable =
                     Missing ]
 
                   [ Text $"the same for the first {aisPoints} points"
-                    averaged [ for estimate in bound "iwae" last -> estimate.Values |> Array.truncate aisPoints |> Array.average ]
+                    averaged
+                        [ for estimate in bound "iwae" last ->
+                              estimate.Values |> Array.truncate aisPoints |> Array.average ]
                     Missing
                     Missing
                     Missing
                     Missing
                     Missing ]
 
-                  [ Text $"AIS for the first {aisPoints} points"; negative (bound "ais" (last + 1)); Missing; Missing; Missing; Missing; Missing ] ]
+                  [ Text $"AIS for the first {aisPoints} points"
+                    negative (bound "ais" (last + 1))
+                    Missing
+                    Missing
+                    Missing
+                    Missing
+                    Missing ] ]
 
         { Title = title
           Notes =

@@ -151,6 +151,8 @@ module SemiAmortizedSettings =
             Steps = 10
             Epochs = 10
             DecayFrom = Some 6
+            // At 1, as in the paper, so small a SA-VAE's encoder runs away in the third epoch: each batch moves it until the steps amplify its errors.
+            LearningRate = 0.5
             AnnealingEpochs = 4
             Points = 500
             Samples = 100 }
