@@ -203,6 +203,11 @@ type Session
         runner.Ensure(evaluations, null, interruption.Token)
         evaluations |> List.map runner.Find
 
+    /// For a script that evaluates in several parts, because later ones depend on what the earlier find: with --estimate it ends here, after saying what is missing of the whole.
+    member _.Foresee(evaluations: EvaluationSpec list) =
+        if options.Contains CommandLine.Estimate then
+            estimate evaluations
+
     /// Cancelled when the user stops the script.
     member _.Cancellation = interruption.Token
 

@@ -48,36 +48,51 @@ module RefinementGaps =
 
         let decoders = Suboptimality.trainSpecs session (Suboptimality.parts settings) settings dataset
 
-        // What is best for a datapoint does not depend on how q is found.
-        let measured = Suboptimality.measure session [ for run in decoders -> settings, run, DataSplit.Test ]
-
         let evaluation (run: TrainSpec) split measure =
             EvaluationSpec(Artifact = run, Measure = measure, Split = split, Points = settings.Points, Seed = run.Seed)
 
-        // One for all seeds, so that they are averages of one thing.
-        let stepSize =
-            let bound size =
-                let steps = StepsFrom(options preset size, true)
-                let measure = IterationBounds([| steps.Options.Iterations |], 100, null, steps)
+        let refined size =
+            let steps = StepsFrom(options preset size, true)
+            let measure = IterationBounds([| steps.Options.Iterations |], 100, null, steps)
 
-                session.Evaluate [ for run in decoders -> evaluation run DataSplit.Validation measure ]
-                |> List.averageBy (fun cell -> (cell.Bound(IterationBounds.Elbo steps.Options.Iterations)).Mean)
+            [ for run in decoders -> evaluation run DataSplit.Validation measure ],
+            IterationBounds.Elbo steps.Options.Iterations
 
-            List.maxBy bound stepSizes
-
-        let options = options preset stepSize
-        let names = ways options decoders.Head |> List.map fst
-
-        let runs =
-            [ for i in 0 .. names.Length - 1 -> [ for decoder in decoders -> snd (List.item i (ways options decoder)) ] ]
-
-        let measures (run: TrainSpec) =
+        let measures options (run: TrainSpec) =
             [ evaluation run DataSplit.Test (InferredBounds settings.ImportanceSamples)
               if run.Inference.Name = (SemiAmortized.Choice(run.Inference, options)).Name then
                   evaluation run DataSplit.Test (IterationBounds([| 0 |], settings.ImportanceSamples)) ]
 
-        let wanted = [ for group in runs -> [ for run in group -> measures run ] ]
-        let found = List.zip (List.concat (List.concat wanted)) (session.Evaluate(List.concat (List.concat wanted)))
+        let wantedWith options =
+            let ways = [ for decoder in decoders -> ways options decoder ]
+
+            [ for i, (name, _) in List.indexed ways.Head ->
+                  name, [ for ofDecoder in ways -> measures options (snd (List.item i ofDecoder)) ] ]
+
+        // The time of steps does not depend on their size.
+        session.Foresee(
+            [ for run in decoders do
+                  yield! Suboptimality.evaluations settings run DataSplit.Test
+              for size in stepSizes do
+                  yield! fst (refined size)
+              for _, specs in wantedWith (options preset stepSizes.Head) do
+                  yield! List.concat specs ]
+        )
+
+        // What is best for a datapoint does not depend on how q is found.
+        let measured = Suboptimality.measure session [ for run in decoders -> settings, run, DataSplit.Test ]
+
+        // One for all seeds, so that they are averages of one thing.
+        let stepSize =
+            let bound size =
+                let evaluations, column = refined size
+                session.Evaluate evaluations |> List.averageBy (fun cell -> (cell.Bound column).Mean)
+
+            List.maxBy bound stepSizes
+
+        let wanted = wantedWith (options preset stepSize)
+        let specs = List.collect (snd >> List.concat) wanted
+        let found = List.zip specs (session.Evaluate specs)
 
         let cellOf (spec: EvaluationSpec) =
             found |> List.find (fun (other, _) -> obj.ReferenceEquals(other, spec)) |> snd
@@ -102,20 +117,18 @@ module RefinementGaps =
                   "amortization gap"
                   "inference gap"
                   "L[q] minus the VAE's" ]
-                [ let inferredOf group =
-                      [ for specs in List.item group wanted -> (cellOf (List.head specs)).Bound "elbo" ]
+                [ let inferredOf specs = [ for ofRun in specs -> (cellOf (List.head ofRun)).Bound "elbo" ]
+                  let baseline = inferredOf (snd wanted.Head)
 
-                  let baseline = inferredOf 0
-
-                  for i, name in List.indexed names do
-                      let inferred = inferredOf i
+                  for i, (name, specs) in List.indexed wanted do
+                      let inferred = inferredOf specs
                       let gaps = gapsOf inferred
 
                       [ Text name
                         Comparison.bound [ for gap in gaps -> gap.LogMarginal ]
                         Comparison.bound [ for m in measured -> m.Optimal ]
-                        (match List.item i wanted with
-                         | (_ :: [ _ ]) :: _ as specs ->
+                        (match specs with
+                         | (_ :: [ _ ]) :: _ ->
                              Comparison.bound
                                  [ for spec in specs -> (cellOf (List.last spec)).Bound(IterationBounds.Elbo 0) ]
                          | _ -> Missing)
@@ -134,7 +147,11 @@ module RefinementGaps =
               $"SVI: {steps preset} steps from N(0, I). VAE+SVI: {steps preset} steps from an encoder that climbs its own ELBO; +KL: from one that approaches where the steps end; SA-VAE: from one that climbs the ELBO where they end, through the steps. Steps of size {stepSize} for the mean over 50 datapoints, the best of {sizes} for {settings.Points} validation points when they start at the encoder that was trained with the decoder (the paper has 1, for other decoders); momentum 0.5."
               "log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; for SVI, which has no encoder, it is what the limited number of steps loses."
               Comparison.note session
-              yield! Origin.ofCells session (decoders @ List.concat runs) (List.map snd found)
+              yield!
+                  Origin.ofCells
+                      session
+                      (decoders @ List.distinct [ for spec in specs -> spec.Artifact :?> TrainSpec ])
+                      (List.map snd found)
               yield! Suboptimality.settingNotes [ settings ] ]
             |> List.distinct
           Frame = frame
