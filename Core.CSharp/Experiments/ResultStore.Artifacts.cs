@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using GapLab.Data;
 using GapLab.Inference;
+using GapLab.Optimization;
 using GapLab.Specification;
 using GapLab.Training;
 
@@ -125,7 +126,7 @@ public sealed partial class ResultStore
         SafetensorsFile file = StoredTensors.Read(path);
         _ = double.TryParse(file.Metadata.GetValueOrDefault(SecondsMember), CultureInfo.InvariantCulture, out double seconds);
         var checkpoint = Checkpoint.From(file);
-        checkpoint.Require(vae, settings.Rule.Trained(vae), hasSecondMoments: settings.Sgd is null);
+        checkpoint.Require(vae, settings.Rule.Trained(vae), moments: settings.Sgd is { } sgd ? Sgd.MomentsFor(sgd.Momentum) : 2);
         return (checkpoint, seconds);
     }
 

@@ -7,7 +7,7 @@ namespace GapLab.Optimization;
 /// <param name="parameters">What it updates.</param>
 /// <param name="options">Step size, decays, ε.</param>
 public sealed class Adam(IEnumerable<Tensor> parameters, AdamOptions options)
-    : Optimizer(parameters, options.LearningRate, hasSecondMoments: true)
+    : Optimizer(parameters, options.LearningRate, moments: 2)
 {
     private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) => device.Adam(
         new AdamStep(

@@ -17,16 +17,17 @@ public abstract class Optimizer
     /// <summary>An optimiser whose moments start at zero.</summary>
     /// <param name="parameters">What it updates; all on one device.</param>
     /// <param name="learningRate">The step size.</param>
-    /// <param name="hasSecondMoments">Whether the rule needs them.</param>
+    /// <param name="moments">How many of them the rule keeps: none, the first, or both.</param>
     /// <exception cref="GapLabException">A parameter is named twice, or was computed from others.</exception>
-    private protected Optimizer(IEnumerable<Tensor> parameters, double learningRate, bool hasSecondMoments)
+    private protected Optimizer(IEnumerable<Tensor> parameters, double learningRate, int moments)
     {
         _parameters = [.. parameters];
         if (_parameters.Distinct().Count() != _parameters.Length || _parameters.Any(parameter => !parameter.IsLeaf))
             throw new GapLabException($"{Name}: the parameters must be different tensors that were not computed from others.");
-        _firstMoments = [.. _parameters.Select(Zeros)];
-        _secondMoments = hasSecondMoments ? [.. _parameters.Select(Zeros)] : [];
+        _firstMoments = moments > 0 ? [.. _parameters.Select(Zeros)] : [];
+        _secondMoments = moments > 1 ? [.. _parameters.Select(Zeros)] : [];
         _updates = new ParameterUpdate[_parameters.Length];
+        Moments = moments;
         LearningRate = learningRate;
     }
 
@@ -36,7 +37,10 @@ public abstract class Optimizer
     /// <summary>How many steps have been taken since the start or the last <see cref="Reset"/>. With the moments, the whole state: setting all of them resumes a run.</summary>
     public int Steps { get; set; }
 
-    /// <summary>The running averages of the gradients, in the parameters' order.</summary>
+    /// <summary>How many moments the rule keeps.</summary>
+    internal int Moments { get; }
+
+    /// <summary>The running averages of the gradients, in the parameters' order; none for rules without them.</summary>
     public IReadOnlyList<Tensor> FirstMoments => _firstMoments;
 
     /// <summary>The running averages of the squared gradients, in the parameters' order; none for rules without them.</summary>
@@ -68,8 +72,7 @@ public abstract class Optimizer
         Steps++;
         for (int i = 0; i < gradients.Length; i++)
             _updates[i] = new ParameterUpdate(
-                _parameters[i].ForUpdate(Name), gradients[i].StorageOf(Name), _firstMoments[i].ForUpdate(Name),
-                _secondMoments.Length > 0 ? _secondMoments[i].ForUpdate(Name) : default);
+                _parameters[i].ForUpdate(Name), gradients[i].StorageOf(Name), MomentOf(_firstMoments, i), MomentOf(_secondMoments, i));
         Step(_parameters[0].Device, _updates);
         foreach (Tensor gradient in gradients)
             GC.KeepAlive(gradient.Scope);
@@ -89,6 +92,8 @@ public abstract class Optimizer
     /// <param name="device">Their device.</param>
     /// <param name="updates">Parameters, gradients and moments.</param>
     private protected abstract void Step(Device device, ReadOnlySpan<ParameterUpdate> updates);
+
+    private Storage MomentOf(Tensor[] moments, int i) => moments.Length > 0 ? moments[i].ForUpdate(Name) : default;
 
     private static Tensor Zeros(Tensor p) => Tensor.Filled(p.Device, p.Shape, 0, p.Type);
 }

@@ -9,7 +9,7 @@ namespace GapLab.Optimization;
 /// <param name="decay">From 0 to below 1.</param>
 /// <param name="epsilon">ε, added to the root.</param>
 public sealed class RmsProp(IEnumerable<Tensor> parameters, double learningRate, double decay = 0.99, double epsilon = 1e-8)
-    : Optimizer(parameters, learningRate, hasSecondMoments: true)
+    : Optimizer(parameters, learningRate, moments: 2)
 {
     // Adam's update, whose average of the gradients is the last gradient.
     private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) =>

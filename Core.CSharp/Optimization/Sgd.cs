@@ -8,7 +8,10 @@ namespace GapLab.Optimization;
 /// <param name="learningRate">The step size.</param>
 /// <param name="momentum">From 0 to below 1.</param>
 public sealed class Sgd(IEnumerable<Tensor> parameters, double learningRate, double momentum = 0)
-    : Optimizer(parameters, learningRate, hasSecondMoments: false)
+    : Optimizer(parameters, learningRate, moments: MomentsFor(momentum))
 {
+    /// <summary>How many moments are kept: none without momentum.</summary>
+    internal static int MomentsFor(double momentum) => momentum == 0 ? 0 : 1;
+
     private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) => device.Momentum(LearningRate, momentum, updates);
 }

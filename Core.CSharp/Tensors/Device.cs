@@ -224,7 +224,7 @@ public abstract class Device
     /// <summary>The sums p ← p + scale · g of all pairs, in place; rounded after each of the two operations.</summary>
     public abstract void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs);
 
-    /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + g, p ← p + rate · m.</summary>
+    /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + g, p ← p + rate · m. Where the momentum is 0, there need not be an m.</summary>
     public abstract void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters);
 
     /// <inheritdoc/>

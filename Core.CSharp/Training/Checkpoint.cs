@@ -32,12 +32,12 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
     /// <summary>Checks that all tensors of a model are there.</summary>
     /// <param name="vae">The model.</param>
     /// <param name="trained">The positions of its trained parameters.</param>
-    /// <param name="hasSecondMoments">Whether its optimiser has second moments.</param>
+    /// <param name="moments">How many moments its optimiser keeps.</param>
     /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
-    internal void Require(Vae vae, IReadOnlyList<int> trained, bool hasSecondMoments)
+    internal void Require(Vae vae, IReadOnlyList<int> trained, int moments)
     {
         TensorEntry.Require(Tensors, Parameter, vae.ParameterNames, vae.Parameters);
-        foreach (string prefix in hasSecondMoments ? (string[])[First, Second] : [First])
+        foreach (string prefix in new[] { First, Second }.Take(moments))
             TensorEntry.Require(Tensors, prefix, NamesOf(vae, trained), [.. trained.Select(i => vae.Parameters[i])]);
         if (Tensors.Any(entry => entry.Name.StartsWith(Best, StringComparison.Ordinal)))
             TensorEntry.Require(Tensors, Best, vae.ParameterNames, vae.Parameters);
@@ -48,7 +48,7 @@ public sealed record Checkpoint(TrainingPosition Position, IReadOnlyList<Safeten
     /// <exception cref="DataException">A tensor is missing or of another shape: the checkpoint is another model's.</exception>
     internal SafetensorsEntry[] Restore(Vae vae, IReadOnlyList<int> trained, Optimizer optimizer)
     {
-        Require(vae, trained, optimizer.SecondMoments.Count > 0);
+        Require(vae, trained, optimizer.Moments);
         TensorEntry.Restore(Tensors, Parameter, vae.ParameterNames, vae.Parameters);
         TensorEntry.Restore(Tensors, First, NamesOf(vae, trained), optimizer.FirstMoments);
         TensorEntry.Restore(Tensors, Second, NamesOf(vae, trained), optimizer.SecondMoments);

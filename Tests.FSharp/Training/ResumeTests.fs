@@ -101,11 +101,11 @@ let ``a run that goes on from any of its checkpoints ends with the bits of an un
                 (withThreads threads (fun () -> finish saved[i]))
 
 /// Five epochs of gradient ascent at most: the rate halves from the third on, and is too small for the fifth.
-let private decaying =
+let private decaying momentum =
     TrainerOptions(
         Schedule = LearningRateSchedule.Constant(5, 1.0),
         BatchSize = 10,
-        Sgd = SgdOptions(Momentum = 0.5),
+        Sgd = SgdOptions(Momentum = momentum),
         MaximumGradientNorm = Nullable 0.5,
         Weights = (fun position -> Annealing.KlByBatch(3).Build position),
         // The rate is so large that the bound falls.
@@ -113,12 +113,13 @@ let private decaying =
         ValidationSamples = 3
     )
 
-[<Test>]
-let ``gradient ascent with momentum, clipping and a decaying rate goes on as well`` () =
+[<TestCase(0.5, "second/")>]
+[<TestCase(0.0, "first/")>]
+let ``gradient ascent with or without momentum, with clipping and a decaying rate, goes on as well`` momentum missing =
     let run resume (store: Checkpoint -> unit) =
         let vae = newVae ()
         let checkpointing = Checkpointing(TimeSpan.Zero, Action<_> store, resume)
-        result vae (train decaying ignore ignore checkpointing CancellationToken.None vae)
+        result vae (train (decaying momentum) ignore ignore checkpointing CancellationToken.None vae)
 
     let saved = List<byte[]>()
     let undisturbed = run null (fun checkpoint -> saved.Add(bytesOf checkpoint))
@@ -126,8 +127,8 @@ let ``gradient ascent with momentum, clipping and a decaying rate goes on as wel
     for bytes in saved do
         equal undisturbed (run (ofBytes bytes) ignore)
 
-    // With Adam it is another run, whose second moments are missed.
-    throws<DataException> [ "second/"; "missing" ] (fun () ->
+    // With Adam it is another run, whose other moments are missed.
+    throws<DataException> [ missing; "missing" ] (fun () ->
         newVae ()
         |> train
             options

@@ -109,7 +109,7 @@ public sealed unsafe partial class CpuDevice
     {
         private readonly float _rate = rate, _momentum = momentum;
 
-        public bool HasFirstMoment => true;
+        public bool HasFirstMoment => _momentum != 0;
 
         public bool HasSecondMoment => false;
 

@@ -214,8 +214,8 @@ public sealed partial class ReferenceDevice : HostDevice
         foreach ((Storage p, Storage g, Storage m, _) in parameters)
             for (int i = 0; i < p.Length; i++)
             {
-                m.Doubles[i] = momentum * m.Doubles[i] + g.Doubles[i];
-                p.Doubles[i] += rate * m.Doubles[i];
+                double step = momentum == 0 ? g.Doubles[i] : m.Doubles[i] = momentum * m.Doubles[i] + g.Doubles[i];
+                p.Doubles[i] += rate * step;
             }
     }
 
