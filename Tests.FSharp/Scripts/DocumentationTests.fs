@@ -45,3 +45,16 @@ let ``the examples of the README and of experiments run as they stand`` () =
 
         for samples in [ 10; 100; 1000 ] do
             holds $"{samples} samples" (output.Contains $"IWAE-{samples} "))
+
+[<Test>]
+let ``the tutorial's family is exact where it must be, and is measured`` () =
+    withFolder (fun folder ->
+        let output = example folder "docs/tutorial.md" [ "--results"; "results" ]
+        let gaps = Regex.Matches(output, @"(\S+) +approximation gap (-?[0-9.]+) ±")
+        equal [ "FFG"; "Gaussian" ] [ for gap in gaps -> gap.Groups[1].Value ]
+        let values = [ for gap in gaps -> float gap.Groups[2].Value ]
+        near 0.02 0.283 values[0]
+        near 0.005 0.0 values[1]
+
+        for word in [ "rank one"; "TVO-10" ] do
+            holds word (output.Contains word))

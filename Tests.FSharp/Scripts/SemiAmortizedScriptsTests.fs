@@ -93,8 +93,8 @@ let ``figure2 counts steps from both starts`` () =
                    i |]
 
     equal 6 (rows "SVI, 3 steps" "N(0, I)").Length
-    equal 0 (rows "SVI, 3 steps" "the encoder's").Length
-    equal 6 (rows "SA-VAE, 3 steps" "the encoder's").Length
+    equal 0 (rows "SVI, 3 steps" "the encoder's λ").Length
+    equal 6 (rows "SA-VAE, 3 steps" "the encoder's λ").Length
 
 [<Test>]
 let ``gaps of all ways of inference for one decoder add up`` () =

@@ -61,7 +61,14 @@ module RefinementTable =
                   |> snd ]
 
         let isText = (session.Data cases.Head.Runs.Head.Data).Set.HasSentences
-        let hasSeveral = cases.Length > 1
+
+        // Claims are about the first model and about the VAE.
+        let baselines =
+            cases
+            |> List.indexed
+            |> List.filter (fun (i, case) -> cases.Length > 1 && (i = 0 || case.Refinement = EncoderOnly))
+            |> List.map snd
+
         let isPublished = cases |> List.exists _.Published.IsSome
         let elbos case = [ for cell in cellsOf case bounds -> cell.Bound "elbo" ]
         let negative = Comparison.negated
@@ -77,18 +84,18 @@ module RefinementTable =
             else
                 Missing
 
-        let difference case =
-            if case = cases.Head then
+        let difference case baseline =
+            if case = baseline then
                 Missing
             else
-                Comparison.difference (elbos cases.Head) (elbos case)
+                Comparison.difference (elbos baseline) (elbos case)
 
         let frame =
             Frame.ofRows
                 [ "model"
                   "-L"
-                  if hasSeveral then
-                      $"-L minus that of {RefinedModels.name cases.Head.Refinement}"
+                  for baseline in baselines do
+                      $"-L minus that of {RefinedModels.name baseline.Refinement}"
                   "KL"
                   if isText then
                       "perplexity"
@@ -103,8 +110,7 @@ module RefinementTable =
                 [ for case in cases ->
                       [ Text(RefinedModels.name case.Refinement)
                         negative (Comparison.bound (elbos case))
-                        if hasSeveral then
-                            difference case
+                        yield! List.map (difference case) baselines
                         diagnostic "meanKl" case
                         if isText then
                             perplexity case

@@ -27,7 +27,7 @@ module StepSweep =
         let steps = settings.Steps
 
         let models =
-            [ for refinement in [ EncoderOnly; Svi steps; VaeSvi steps; VaeSviKl steps; SaVae steps ] ->
+            [ for refinement in [ EncoderOnly; VaeSvi steps; VaeSviKl steps; SaVae steps; Svi steps ] ->
                   refinement, RefinedModels.trainSpecs session settings refinement dataset ]
 
         let test = (session.Data (snd models.Head).Head.Data).Test
@@ -66,7 +66,7 @@ module StepSweep =
         let cells = session.Evaluate(List.concat wanted) |> List.chunkBySize session.Seeds.Length
         let lengths = (test.Subset points).Lengths
 
-        let place fromEncoder = if fromEncoder then "the encoder's" else "N(0, I)"
+        let place fromEncoder = if fromEncoder then "the encoder's λ" else "N(0, I)"
 
         let frame =
             Frame.ofRows
