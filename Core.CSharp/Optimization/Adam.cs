@@ -9,9 +9,9 @@ namespace GapLab.Optimization;
 public sealed class Adam(IEnumerable<Tensor> parameters, AdamOptions options)
     : Optimizer(parameters, options.LearningRate, moments: 2)
 {
-    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) => device.Adam(
+    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates, double gradientScale) => device.Adam(
         new AdamStep(
             LearningRate, options.Beta1, options.Beta2, options.Epsilon,
             1 - Math.Pow(options.Beta1, Steps), 1 - Math.Pow(options.Beta2, Steps)),
-        updates);
+        updates, gradientScale);
 }

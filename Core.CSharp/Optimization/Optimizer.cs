@@ -50,9 +50,10 @@ public abstract class Optimizer
 
     /// <summary>One step for every parameter.</summary>
     /// <param name="gradients">The gradients of what is to be raised, in the parameters' order.</param>
+    /// <param name="scale">What the gradients are multiplied by on the way, without copies; see <see cref="GradientClip.Factor"/>.</param>
     /// <exception cref="ShapeException">Another number of gradients, or another shape.</exception>
     /// <exception cref="DeviceMismatchException">A gradient is on another device than its parameter.</exception>
-    public void Ascend(ReadOnlySpan<Tensor> gradients)
+    public void Ascend(ReadOnlySpan<Tensor> gradients, double scale = 1)
     {
         if (gradients.Length != _parameters.Length)
             throw new ShapeException($"{Name}: {gradients.Length} gradients for {_parameters.Length} parameters.");
@@ -73,7 +74,7 @@ public abstract class Optimizer
         for (int i = 0; i < gradients.Length; i++)
             _updates[i] = new ParameterUpdate(
                 _parameters[i].ForUpdate(Name), gradients[i].StorageOf(Name), MomentOf(_firstMoments, i), MomentOf(_secondMoments, i));
-        Step(_parameters[0].Device, _updates);
+        Step(_parameters[0].Device, _updates, scale);
         foreach (Tensor gradient in gradients)
             GC.KeepAlive(gradient.Scope);
         GC.KeepAlive(this);
@@ -91,7 +92,8 @@ public abstract class Optimizer
     /// <summary>Moves all parameters.</summary>
     /// <param name="device">Their device.</param>
     /// <param name="updates">Parameters, gradients and moments.</param>
-    private protected abstract void Step(Device device, ReadOnlySpan<ParameterUpdate> updates);
+    /// <param name="gradientScale">What gradients are multiplied by first.</param>
+    private protected abstract void Step(Device device, ReadOnlySpan<ParameterUpdate> updates, double gradientScale);
 
     private Storage MomentOf(Tensor[] moments, int i) => moments.Length > 0 ? moments[i].ForUpdate(Name) : default;
 

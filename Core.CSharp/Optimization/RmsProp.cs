@@ -12,6 +12,6 @@ public sealed class RmsProp(IEnumerable<Tensor> parameters, double learningRate,
     : Optimizer(parameters, learningRate, moments: 2)
 {
     // Adam's update, whose average of the gradients is the last gradient.
-    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) =>
-        device.Adam(new AdamStep(LearningRate, Beta1: 0, decay, epsilon, Correction1: 1, Correction2: 1), updates);
+    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates, double gradientScale) =>
+        device.Adam(new AdamStep(LearningRate, Beta1: 0, decay, epsilon, Correction1: 1, Correction2: 1), updates, gradientScale);
 }

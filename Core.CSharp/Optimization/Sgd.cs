@@ -13,5 +13,6 @@ public sealed class Sgd(IEnumerable<Tensor> parameters, double learningRate, dou
     /// <summary>How many moments are kept: none without momentum.</summary>
     internal static int MomentsFor(double momentum) => momentum == 0 ? 0 : 1;
 
-    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates) => device.Momentum(LearningRate, momentum, updates);
+    private protected override void Step(Device device, ReadOnlySpan<ParameterUpdate> updates, double gradientScale) =>
+        device.Momentum(LearningRate, momentum, updates, gradientScale);
 }

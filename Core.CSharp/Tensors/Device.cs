@@ -218,14 +218,14 @@ public abstract class Device
     /// <summary>Row r of y[datapoints, rowLength] becomes standard normals offset, offset + 1, ... of the stream at datapoint r.</summary>
     public abstract void FillNormal(RandomStream stream, ReadOnlySpan<int> datapoints, int step, int lane, long offset, int rowLength, Storage y);
 
-    /// <summary>One Adam update of all parameters and their moments, in place.</summary>
-    public abstract void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters);
+    /// <summary>One Adam update of all parameters and their moments, in place, with gradients that are first multiplied by a factor.</summary>
+    public abstract void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1);
 
     /// <summary>The sums p ← p + scale · g of all pairs, in place; rounded after each of the two operations.</summary>
     public abstract void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs);
 
-    /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + g, p ← p + rate · m. Where the momentum is 0, there need not be an m.</summary>
-    public abstract void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters);
+    /// <summary>One gradient step with momentum of all parameters, in place: m ← momentum · m + scale · g, p ← p + rate · m. Where the momentum is 0, there need not be an m.</summary>
+    public abstract void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1);
 
     /// <inheritdoc/>
     public override string ToString() => Name;

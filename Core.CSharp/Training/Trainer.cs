@@ -99,9 +99,7 @@ public sealed class Trainer(TrainerOptions options)
                     if (!double.IsFinite(value))
                         throw new GapLabException($"Training stopped at epoch {epoch + 1}, step {step + 1}: the objective is {value}{(FirstNotFinite(vae) is { } name ? $" and the parameter '{name}' is not finite" : "")}; use a smaller learning rate.");
                     sum += value;
-                    if (options.MaximumGradientNorm is { } norm)
-                        GradientClip.Jointly(gradients, norm);
-                    optimizer.Ascend(gradients);
+                    optimizer.Ascend(gradients, options.MaximumGradientNorm is { } norm ? GradientClip.Factor(gradients, norm) : 1);
                 }
                 batch++;
                 onStep?.Invoke((step + 1) / (epochs * (double)batches));

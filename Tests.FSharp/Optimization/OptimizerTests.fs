@@ -98,3 +98,25 @@ let ``sums of gradients take each with its scale, and leave the others`` () =
         let add at (gradient: Tensor) () = sums.Add(at, ReadOnlySpan [| gradient |], 1.0)
         throws<ShapeException> [ "gradient 1"; "does not fit its parameter" ] (add 1 (vector device first))
         throws<ShapeException> [ "1 gradients from parameter 2 on do not fit 2" ] (add 2 (vector device second))
+
+[<Test>]
+let ``gradients that are scaled on the way move parameters as scaled ones do, to the bit`` () =
+    for device in [ ReferenceDevice.Instance :> Device; CpuDevice.Instance ] do
+        for make in
+            [ fun p -> Adam([ p ], AdamOptions()) :> Optimizer
+              fun p -> RmsProp([ p ], 0.1, 0.9, 0.5)
+              fun p -> Sgd([ p ], 0.1)
+              fun p -> Sgd([ p ], 0.1, 0.5) ] do
+            // Adam does not see a factor that all gradients have.
+            let path ascend =
+                let p = vector device (Array.init 37 float)
+                let optimizer: Optimizer = make p
+
+                for step, factor in [ 1, 0.3; 2, 1.0; 3, 0.7 ] do
+                    ascend optimizer factor (vector device (Array.init 37 (fun i -> sin (float (i * step)))))
+
+                p.ToArray()
+
+            let onTheWay = path (fun optimizer factor g -> optimizer.Ascend(ReadOnlySpan [| g |], factor))
+            equal (path (fun optimizer factor g -> optimizer.Ascend(ReadOnlySpan [| factor * g |]))) onTheWay
+            holds "the factor matters" (onTheWay <> path (fun optimizer _ g -> optimizer.Ascend(ReadOnlySpan [| g |])))

@@ -6,14 +6,14 @@ namespace GapLab.Tensors.Cpu;
 public sealed unsafe partial class CpuDevice
 {
     /// <inheritdoc/>
-    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters) => Update(new AdamRule(step), parameters);
+    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1) => Update(new AdamRule(step), parameters, gradientScale);
 
     /// <inheritdoc/>
-    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters) =>
-        Update(new MomentumRule((float)rate, (float)momentum), parameters);
+    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1) =>
+        Update(new MomentumRule((float)rate, (float)momentum), parameters, gradientScale);
 
     /// <inheritdoc/>
-    public override void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs) => Update(new AddScaledRule((float)scale), pairs);
+    public override void AddScaled(double scale, ReadOnlySpan<ParameterUpdate> pairs) => Update(new AddScaledRule((float)scale), pairs, 1);
 
     /// <summary>How one vector of parameters moves: p, m and v are read and written once.</summary>
     private interface IUpdateRule
@@ -25,8 +25,8 @@ public sealed unsafe partial class CpuDevice
         void Apply(Vector512<float> g, ref Vector512<float> p, ref Vector512<float> m, ref Vector512<float> v);
     }
 
-    /// <summary>All tensors in one parallel pass, as if their numbers lay end to end.</summary>
-    private static void Update<TRule>(TRule rule, ReadOnlySpan<ParameterUpdate> parameters) where TRule : unmanaged, IUpdateRule
+    /// <summary>All tensors in one parallel pass, as if their numbers lay end to end; the scaled gradients are rounded first.</summary>
+    private static void Update<TRule>(TRule rule, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale) where TRule : unmanaged, IUpdateRule
     {
         int count = 0;
         foreach (ParameterUpdate parameter in parameters)
@@ -35,13 +35,14 @@ public sealed unsafe partial class CpuDevice
             count = checked(count + parameter.Parameter.Length);
         }
         fixed (ParameterUpdate* first = parameters)
-            Run(new UpdateLoop<TRule>(rule, first), count);
+            Run(new UpdateLoop<TRule>(rule, first, (float)gradientScale), count);
     }
 
-    private readonly struct UpdateLoop<TRule>(TRule rule, ParameterUpdate* parameters) : ILoop where TRule : unmanaged, IUpdateRule
+    private readonly struct UpdateLoop<TRule>(TRule rule, ParameterUpdate* parameters, float gradientScale) : ILoop where TRule : unmanaged, IUpdateRule
     {
         private readonly TRule _rule = rule;
         private readonly ParameterUpdate* _parameters = parameters;
+        private readonly float _gradientScale = gradientScale;
 
         public void Execute(int start, int end)
         {
@@ -62,11 +63,12 @@ public sealed unsafe partial class CpuDevice
             float* p = (float*)parameter.Parameter.Address, g = (float*)parameter.Gradient.Address;
             float* m = (float*)parameter.FirstMoment.Address, v = (float*)parameter.SecondMoment.Address;
             TRule rule = _rule;
+            float scale = _gradientScale;
             int i = start;
             for (; i <= end - 16; i += 16)
             {
                 Vector512<float> pi = Vector512.Load(p + i), mi = rule.HasFirstMoment ? Vector512.Load(m + i) : default, vi = rule.HasSecondMoment ? Vector512.Load(v + i) : default;
-                rule.Apply(Vector512.Load(g + i), ref pi, ref mi, ref vi);
+                rule.Apply(Vector512.Create(scale) * Vector512.Load(g + i), ref pi, ref mi, ref vi);
                 pi.Store(p + i);
                 if (rule.HasFirstMoment)
                     mi.Store(m + i);
@@ -76,7 +78,7 @@ public sealed unsafe partial class CpuDevice
             for (; i < end; i++)
             {
                 Vector512<float> pi = Vector512.CreateScalar(p[i]), mi = Vector512.CreateScalar(rule.HasFirstMoment ? m[i] : 0), vi = Vector512.CreateScalar(rule.HasSecondMoment ? v[i] : 0);
-                rule.Apply(Vector512.CreateScalar(g[i]), ref pi, ref mi, ref vi);
+                rule.Apply(Vector512.CreateScalar(scale * g[i]), ref pi, ref mi, ref vi);
                 p[i] = pi.ToScalar();
                 if (rule.HasFirstMoment)
                     m[i] = mi.ToScalar();

@@ -188,12 +188,12 @@ public sealed partial class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters)
+    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1)
     {
         foreach ((Storage p, Storage g, Storage m, Storage v) in parameters)
             for (int i = 0; i < p.Length; i++)
             {
-                double gradient = g.Doubles[i];
+                double gradient = gradientScale * g.Doubles[i];
                 m.Doubles[i] = step.Beta1 * m.Doubles[i] + (1 - step.Beta1) * gradient;
                 v.Doubles[i] = step.Beta2 * v.Doubles[i] + (1 - step.Beta2) * gradient * gradient;
                 p.Doubles[i] += step.Rate * (m.Doubles[i] / step.Correction1) / (Math.Sqrt(v.Doubles[i] / step.Correction2) + step.Epsilon);
@@ -209,12 +209,13 @@ public sealed partial class ReferenceDevice : HostDevice
     }
 
     /// <inheritdoc/>
-    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters)
+    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1)
     {
         foreach ((Storage p, Storage g, Storage m, _) in parameters)
             for (int i = 0; i < p.Length; i++)
             {
-                double step = momentum == 0 ? g.Doubles[i] : m.Doubles[i] = momentum * m.Doubles[i] + g.Doubles[i];
+                double gradient = gradientScale * g.Doubles[i];
+                double step = momentum == 0 ? gradient : m.Doubles[i] = momentum * m.Doubles[i] + gradient;
                 p.Doubles[i] += rate * step;
             }
     }

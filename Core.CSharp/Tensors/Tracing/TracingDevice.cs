@@ -339,10 +339,10 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
-    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters)
+    public override void Adam(in AdamStep step, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1)
     {
         long start = Trace.KernelStart();
-        device.Adam(step, parameters);
+        device.Adam(step, parameters, gradientScale);
         Trace.KernelEnd(TracedKernel.Adam, start, Count(parameters));
     }
 
@@ -355,10 +355,10 @@ public sealed class TracingDevice(Device device) : Device
     }
 
     /// <inheritdoc/>
-    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters)
+    public override void Momentum(double rate, double momentum, ReadOnlySpan<ParameterUpdate> parameters, double gradientScale = 1)
     {
         long start = Trace.KernelStart();
-        device.Momentum(rate, momentum, parameters);
+        device.Momentum(rate, momentum, parameters, gradientScale);
         Trace.KernelEnd(TracedKernel.Momentum, start, Count(parameters));
     }
 
