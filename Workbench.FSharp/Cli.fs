@@ -191,7 +191,8 @@ module Cli =
                     | [| field |] -> $" <{field.Name}>"
                     | _ -> ""
 
-                grid.AddRow($"  {Markup.Escape((name + values).Trim())}", Markup.Escape case.Description.Value) |> ignore
+                grid.AddRow($"  {Markup.Escape((name + values).Trim())}", Markup.Escape case.Description.Value)
+                |> ignore
 
         AnsiConsole.Write grid
 

@@ -5,7 +5,11 @@ open GapLab.Experiments
 
 /// One setting of a sweep over how a model that was trained elsewhere is measured.
 type private Sweeping =
-    { Dataset: string; Samples: int; Steps: int; Iterations: int; Settings: SuboptimalitySettings }
+    { Dataset: string
+      Samples: int
+      Steps: int
+      Iterations: int
+      Settings: SuboptimalitySettings }
 
 /// Bounds and gaps of a model that was trained elsewhere: weights from a safetensors file, layers from a JSON file.
 module ExternalGaps =
@@ -123,11 +127,7 @@ module ExternalGaps =
 
     /// The rows of one point of a sweep: what varies, the quantity, its value on test points and on simulated ones.
     let private rowsOf (model: ExternalModel) (keys: (string * Cell) list) point (ofSeeds: Measurement list) =
-        let variant =
-            { Name = ""
-              Settings = point.Settings
-              Family = "ffg"
-              Published = [] }
+        let variant = { Name = ""; Settings = point.Settings; Family = "ffg"; Published = [] }
 
         [ for name, cells in GapTable.rows variant None [ ofSeeds ] do
               if model.HasEncoder || not (List.contains name encoderRows) then

@@ -139,7 +139,8 @@ type Session
         match options.TryGetResult CommandLine.Weights, options.TryGetResult CommandLine.Spec with
         | Some weights, Some spec -> weights, spec
         | None, _ -> Cli.fail "Name the safetensors file with the model's weights, before the options."
-        | _, None -> Cli.fail "Name the JSON file that describes the model's layers with --spec; see docs/external-models.md."
+        | _, None ->
+            Cli.fail "Name the JSON file that describes the model's layers with --spec; see docs/external-models.md."
 
     /// A sentence of the user's own.
     member _.Text = options.TryGetResult CommandLine.Text

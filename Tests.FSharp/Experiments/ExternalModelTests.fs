@@ -10,8 +10,8 @@ open GapLab.Experiments
 open GapLab.Models
 open GapLab.Tensors
 open GapLab.Tests
-open GapLab.Tests.Checks
 open GapLab.Tests.Models.ModelFixtures
+open GapLab.Tests.Checks
 open GapLab.Tests.Experiments.ExperimentFixtures
 open GapLab.Tests.Experiments.ExternalModelFixtures
 
@@ -58,7 +58,8 @@ let ``a wrong field is named with what it may be`` () =
           ("\"bernoulli\"", "\"gaussian\""), [ "'logVariance' is missing"; "\"outputs\"" ]
           ("\"bernoulli\"", "\"gaussian\", \"logVariance\": \"network\""), [ "'logVariance' is \"network\"" ]
           ("\"bernoulli\"", "\"gaussian\", \"logVariance\": 1e999"), [ "'logVariance' is 1e999" ]
-          ("\"bernoulli\"", "\"gaussian\", \"logVariance\": \"outputs\""), [ "'decoder.modules'"; "128 outputs"; "not in 64" ]
+          ("\"bernoulli\"", "\"gaussian\", \"logVariance\": \"outputs\""),
+          [ "'decoder.modules'"; "128 outputs"; "not in 64" ]
           ("\"bernoulli\"", "\"bernoulli\", \"logVariance\": 0"), [ "'logVariance' is 0"; "left out" ]
           ("\"likelihood\"", "\"prior\": \"N(0, I)\", \"likelihood\""), [ "no field 'prior'"; "latentSize, dataSize" ]
           ("\"decoder\": {", "\"decoder\": {\"layers\": [], "), [ "no field 'decoder.layers'"; "prefix, modules" ]
@@ -102,9 +103,15 @@ let ``a description that cannot be read is named`` () =
         File.WriteAllBytes(path "large.json", Array.zeroCreate 1_000_001)
         refuses [ "large.json"; "1000000 bytes" ] (fun () -> ExternalModel.Read(weights, path "large.json") |> ignore)
         // With the mark that some editors begin files with.
-        File.WriteAllBytes(path "mark.json", Array.append [| 0xEFuy; 0xBBuy; 0xBFuy |] (Encoding.UTF8.GetBytes description))
+        File.WriteAllBytes(
+            path "mark.json",
+            Array.append [| 0xEFuy; 0xBBuy; 0xBFuy |] (Encoding.UTF8.GetBytes description)
+        )
+
         equal 4 (ExternalModel.Read(weights, path "mark.json")).LatentSize
-        refuses [ "none.safetensors" ] (fun () -> ExternalModel.Read(path "none.safetensors", path "mark.json") |> ignore))
+
+        refuses [ "none.safetensors" ] (fun () ->
+            ExternalModel.Read(path "none.safetensors", path "mark.json") |> ignore))
 
 /// An entry with other content.
 let private floats name (shape: int64 list) (values: float32 list) =
@@ -118,13 +125,21 @@ let private bias = "decoder.0.bias"
 [<Test>]
 let ``weights that do not belong to the description are named with both shapes`` () =
     let zeros n = List.replicate n 0.f
-    let wide = SafetensorsEntry.FromDoubles(bias, [| 24L |], ReadOnlySpan(Array.init 24 (fun i -> if i = 3 then 1e300 else 0.)))
+
+    let wide =
+        SafetensorsEntry.FromDoubles(
+            bias,
+            [| 24L |],
+            ReadOnlySpan(Array.init 24 (fun i -> if i = 3 then 1e300 else 0.))
+        )
+
     let whole = SafetensorsEntry.FromInt64(bias, [| 24L |], ReadOnlySpan(Array.zeroCreate 24))
 
     for weights, fragments in
         [ replaced bias (floats bias [ 25L ] (zeros 25)), [ $"'{bias}'"; "[25]"; "[24]" ]
           replaced bias (floats bias [ 24L; 1L ] (zeros 24)), [ $"'{bias}'"; "[24, 1]"; "[24]" ]
-          replaced bias (floats "decoder.0.biases" [ 24L ] (zeros 24)), [ $"no tensor '{bias}'"; "[24]"; "'decoder.0.biases'" ]
+          replaced bias (floats "decoder.0.biases" [ 24L ] (zeros 24)),
+          [ $"no tensor '{bias}'"; "[24]"; "'decoder.0.biases'" ]
           replaced bias whole, [ $"'{bias}'"; "I64"; "F32" ]
           replaced bias wide, [ $"'{bias}'"; "1E+300 (element 3"; "float32" ]
           replaced bias (floats bias [ 24L ] (Single.NaN :: zeros 23)), [ $"'{bias}'"; "NaN (element 0" ]
@@ -135,11 +150,21 @@ let ``weights that do not belong to the description are named with both shapes``
 
     // What is ignored may be there; what is not described may not, an encoder included.
     let spare = entries "binary" @ [ floats "log_sigma" [ 1L ] [ 0.f ] ]
-    let ignoring names = changed description ("\"likelihood\"", $"\"ignore\": [{names}], \"likelihood\"")
+
+    let ignoring names =
+        changed description ("\"likelihood\"", $"\"ignore\": [{names}], \"likelihood\"")
+
     holds "ignored" (parse spare (ignoring "\"log_\"")).HasEncoder
-    let withoutEncoder = changed (ignoring "\"encoder.\"") (",\n \"encoder\": {\"modules\": [\"linear 32\", \"relu\", \"dropout\", \"linear 8\"]}", "")
+
+    let withoutEncoder =
+        changed
+            (ignoring "\"encoder.\"")
+            (",\n \"encoder\": {\"modules\": [\"linear 32\", \"relu\", \"dropout\", \"linear 8\"]}", "")
+
     equal false (parse (entries "binary") withoutEncoder).HasEncoder
-    refuses [ "'encoder.0." ] (fun () -> parse (entries "binary") (changed withoutEncoder ("\"encoder.\"", "")) |> ignore)
+
+    refuses [ "'encoder.0." ] (fun () ->
+        parse (entries "binary") (changed withoutEncoder ("\"encoder.\"", "")) |> ignore)
 
 [<Test>]
 let ``a layer of any size is compared with the file before anything is made of it`` () =
@@ -170,6 +195,7 @@ let ``the key is that of the weights' bytes and of what the description says`` (
 
         let bytes = File.ReadAllBytes(file "binary" ".safetensors")
         let weights = write "a.safetensors" bytes
+
         let key weights (text: string) =
             ((ExternalModel.Read(weights, write "m.json" (Encoding.UTF8.GetBytes text))).On "glyphs").Key
 
@@ -183,7 +209,11 @@ let ``the key is that of the weights' bytes and of what the description says`` (
             [ own
               key (write "c.safetensors" other) description
               key weights (changed description ("tanh", "elu"))
-              key weights (changed description ("\"modules\": [\"linear 32\"", "\"spread\": \"log-deviation\", \"modules\": [\"linear 32\""))
+              key
+                  weights
+                  (changed
+                      description
+                      ("\"modules\": [\"linear 32\"", "\"spread\": \"log-deviation\", \"modules\": [\"linear 32\""))
               ((read "binary").On "mnist").Key ]
 
         equal others.Length (List.distinct others).Length)
@@ -201,7 +231,14 @@ let ``weights that change after they were named are not measured under the old k
 [<Test>]
 let ``data of another size or kind are refused`` () =
     let model = read "binary"
-    refuses [ "'glyphs'"; "784"; "'dataSize'"; "64" ] (fun () -> model.Require (DataSets.Load("glyphs", DataOptions(SyntheticTrainCount = 10, SyntheticTestCount = 10, ValidationCount = 2))))
+
+    refuses [ "'glyphs'"; "784"; "'dataSize'"; "64" ] (fun () ->
+        model.Require(
+            DataSets.Load(
+                "glyphs",
+                DataOptions(SyntheticTrainCount = 10, SyntheticTestCount = 10, ValidationCount = 2)
+            )
+        ))
 
     withFolder (fun folder ->
         let path = Path.Combine(folder, "reals.csv")

@@ -27,13 +27,14 @@ let private values (frame: Frame) =
 let ``gaps of a model with an encoder add up, and are found again`` () =
     let arguments = [ weights "binary"; "--spec"; fixture "external-binary.json" ] @ data "binary"
     let frame = scripts.Table "gaps-of" (arguments @ [ "--jobs"; "2" ])
-    let value name = (values frame)[name].Value
+    let values = values frame
+    let value name = (Map.find name values).Value
     near 1e-9 (value "inference gap") (value "approximation gap" + value "amortization gap")
     near 1e-9 (value "log p̂") (value "L[q]" + value "inference gap")
     // PyTorch's ELBO of all 32 test points is -31.7 and IWAE -28.7, of which the table has 10.
     let marginal = value "log p̂"
     holds $"log p̂ is {marginal}" (marginal > -33.0 && marginal < -24.0)
-    holds "AIS reversed" ((values frame).ContainsKey "AIS reversed - AIS")
+    holds "AIS reversed" (values.ContainsKey "AIS reversed - AIS")
     let output = scripts.Runs "gaps-of" arguments
     holds output (output.Contains "everything was stored already")
 
@@ -46,8 +47,7 @@ let ``a decoder alone has local optima and bounds, and no amortization gap; swee
         let path = Path.Combine(folder, "decoder.json")
         File.WriteAllText(path, spec.ToJsonString())
 
-        let arguments =
-            [ weights "real"; "--spec"; path ] @ data "real" @ [ "--steps"; "20,40"; "--seed"; "1,2" ]
+        let arguments = [ weights "real"; "--spec"; path ] @ data "real" @ [ "--steps"; "20,40"; "--seed"; "1,2" ]
 
         let frame = scripts.Table "gaps-of" arguments
         equal [ "Steps"; "nats"; "test points"; "simulated points" ] (List.ofSeq frame.ColumnKeys)
