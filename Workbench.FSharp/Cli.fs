@@ -31,6 +31,8 @@ type AisStart =
 /// The options that every experiment script understands.
 [<RequireQualifiedAccess>]
 type CommandLine =
+    | [<MainCommand; Unique>] Weights of weights: string
+    | [<Unique>] Spec of file: string
     | [<Unique>] Dataset of names: string
     | [<Unique>] Preset of name: string
     | [<Unique>] Seed of numbers: string
@@ -60,6 +62,9 @@ type CommandLine =
     interface IArgParserTemplate with
         member option.Usage =
             match option with
+            | CommandLine.Weights _ -> "a safetensors file with the weights of a model that was trained elsewhere"
+            | CommandLine.Spec _ ->
+                "a JSON file that describes that model's layers, likelihood and sizes; see docs/external-models.md"
             | CommandLine.Dataset _ ->
                 "the data set, or several separated by commas; 'glyphs' is generated, the others are read from files"
             | CommandLine.Preset _ ->
@@ -149,28 +154,35 @@ module Cli =
     /// The options of annealed importance sampling, by name.
     let annealing = [ "ais-schedule"; "ais-start"; "simulated" ]
 
+    /// The name of the one argument that is no option.
+    let private weights = "weights"
+
     /// The options that not every script understands, by name: what is measured, `annealing`, and `measuring`.
     let private subjects =
         [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method" ]
+        @ [ weights; "spec" ]
         @ annealing
         @ measuring
 
     let private isUnderstood uses name = not (List.contains name subjects) || List.contains name uses
 
+    let private nameOf (case: UnionCaseInfo) = case.Name.ToLowerInvariant().Replace('_', '-')
+
     let private optionName (option: CommandLine) =
         let case, _ = FSharpValue.GetUnionFields(option, typeof<CommandLine>)
-        case.Name.ToLowerInvariant().Replace('_', '-')
+        nameOf case
 
     let private printHelp (parser: ArgumentParser<CommandLine>) script summary uses =
-        printfn "%s\n\nUsage: dotnet fsi %s [OPTIONS]\n" summary script
+        let arguments = if List.contains weights uses then $"<{weights}> [OPTIONS]" else "[OPTIONS]"
+        printfn "%s\n\nUsage: dotnet fsi %s %s\n" summary script arguments
 
         let grid = Grid()
         grid.AddColumn(GridColumn(NoWrap = true)).AddColumn() |> ignore
 
         for case in parser.GetArgumentCases() do
-            let name = case.CommandLineNames.Value.Head
+            if isUnderstood uses (nameOf case.UnionCaseInfo) then
+                let name = List.tryHead case.CommandLineNames.Value |> Option.defaultValue ""
 
-            if isUnderstood uses (name.TrimStart '-') then
                 let values =
                     match case.UnionCaseInfo.GetFields() with
                     | [| field |] when FSharpType.IsUnion field.PropertyType ->
@@ -179,7 +191,8 @@ module Cli =
                     | [| field |] -> $" <{field.Name}>"
                     | _ -> ""
 
-                grid.AddRow($"  {Markup.Escape(name + values)}", Markup.Escape case.Description.Value) |> ignore
+                grid.AddRow($"  {Markup.Escape((name + values).Trim())}", Markup.Escape case.Description.Value)
+                |> ignore
 
         AnsiConsole.Write grid
 
@@ -205,17 +218,35 @@ module Cli =
         let parser = ArgumentParser.Create<CommandLine>(programName = "dotnet fsi " + script)
 
         let parse () =
+            let fail problem = fail $"{problem}; see 'dotnet fsi {script} help'."
+
+            // The one argument that is no option takes whatever else is there, so that Argu does not see these.
+            let known = parser.GetArgumentCases() |> Seq.collect _.CommandLineNames.Value |> set
+
+            let isUnknown (argument: string) =
+                argument.StartsWith "--" && not (isHelp argument || known.Contains(argument.Split('=')[0]))
+
+            match Array.tryFind isUnknown arguments with
+            | Some unknown -> fail $"Unrecognized argument: '{unknown}'"
+            | None -> ()
+
             let options =
                 try
                     parser.Parse(arguments, raiseOnUsage = false)
                 with :? ArguParseException as e ->
                     let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
                     let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
-                    fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}; see 'dotnet fsi {script} help'."
+                    fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}"
 
             for name in options.GetAllResults() |> List.map optionName do
                 if not (isUnderstood uses name) then
-                    fail $"{Path.GetFileName script} has no option --{name}; see 'dotnet fsi {script} help'."
+                    let what =
+                        if name = weights then
+                            $"takes options only, not '{options.GetResult CommandLine.Weights}'"
+                        else
+                            $"has no option --{name}"
+
+                    fail $"{Path.GetFileName script} {what}"
 
             options
 

@@ -20,7 +20,8 @@ type GapVariant =
 
 /// The tables of the paper: data sets x kinds of models, obtained beside published.
 module GapTable =
-    let private gapRows = [ "approximation gap"; "amortization gap"; "inference gap" ]
+    /// The rows of the gaps.
+    let gapRows = [ "approximation gap"; "amortization gap"; "inference gap" ]
 
     /// The points that a table shows, in the order of its columns.
     let splits = [ DataSplit.Train; DataSplit.Test ]
@@ -42,7 +43,7 @@ module GapTable =
 
     /// The rows of one model: names, the cells of its splits, and the cell of the data simulated from it. Several seeds are averaged. Data of 256 levels
     /// have `levels` numbers each.
-    let private rows (variant: GapVariant) (levels: int option) (bySplit: Measurement list list) =
+    let rows (variant: GapVariant) (levels: int option) (bySplit: Measurement list list) =
         let cell (one: 'T -> Cell) (value: 'T -> float) (ofSeeds: 'T list) =
             match ofSeeds with
             | [ single ] -> one single

@@ -134,6 +134,14 @@ type Session
         | Some words when words < 3 -> Cli.fail $"--vocabulary takes at least 3 words, not {words}."
         | words -> words
 
+    /// The file with the weights of a model that was trained elsewhere, and the file that describes it.
+    member _.ExternalModel =
+        match options.TryGetResult CommandLine.Weights, options.TryGetResult CommandLine.Spec with
+        | Some weights, Some spec -> weights, spec
+        | None, _ -> Cli.fail "Name the safetensors file with the model's weights, before the options."
+        | _, None ->
+            Cli.fail "Name the JSON file that describes the model's layers with --spec; see docs/external-models.md."
+
     /// A sentence of the user's own.
     member _.Text = options.TryGetResult CommandLine.Text
 

@@ -55,22 +55,26 @@ public sealed class SafetensorsFile
     /// <summary>Reads a file of less than 2 GB.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="DataException">The file cannot be read, or breaks a rule of the format: names it and the entry.</exception>
-    public static SafetensorsFile Read(string path)
+    public static SafetensorsFile Read(string path) => Parse(ReadBytes(path), path);
+
+    /// <summary>The bytes of a file of less than 2 GB.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="DataException">The file cannot be read.</exception>
+    internal static byte[] ReadBytes(string path)
     {
-        byte[] bytes;
         try
         {
             using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             if (file.Length > Array.MaxLength)
                 throw new DataException($"'{path}' has {file.Length} bytes, more than the {Array.MaxLength} that can be read; split it.");
-            bytes = new byte[file.Length];
+            byte[] bytes = new byte[file.Length];
             file.ReadExactly(bytes);
+            return bytes;
         }
         catch (Exception e) when (IsOfFiles(e) || e is OutOfMemoryException)
         {
             throw new DataException($"'{path}' cannot be read ({OneLine(e)}); check the path and its permissions.", e);
         }
-        return Parse(bytes, path);
     }
 
     /// <summary>
@@ -199,13 +203,16 @@ public sealed class SafetensorsFile
         }
     }
 
-    private DataException Missing(string name)
+    /// <summary>The names that are most like a missing one, as the end of a sentence.</summary>
+    internal string Nearest(string name)
     {
         IEnumerable<string> nearest = Entries.OrderByDescending(entry => Likeness(entry.Name, name)).Take(NearestNames).Select(entry => $"'{SafetensorsEntry.Shown(entry.Name)}'");
-        return new DataException(Entries.Count == 0
-            ? $"'{_origin}' has no entry '{SafetensorsEntry.Shown(name)}': it has none at all; check that it is the right file."
-            : $"'{_origin}' has no entry '{SafetensorsEntry.Shown(name)}'; the nearest of its {Entries.Count} names {(Entries.Count == 1 ? "is" : "are")} {string.Join(", ", nearest)}.");
+        return Entries.Count == 0
+            ? "it has none at all, so check that it is the right file"
+            : $"the nearest of its {Entries.Count} names {(Entries.Count == 1 ? "is" : "are")} {string.Join(", ", nearest)}";
     }
+
+    private DataException Missing(string name) => new($"'{_origin}' has no entry '{SafetensorsEntry.Shown(name)}'; {Nearest(name)}.");
 
     /// <summary>How much of two names is the same from the left and from the right, less what is over: names differ by a slip or by one part of a path.</summary>
     private static int Likeness(string a, string b)

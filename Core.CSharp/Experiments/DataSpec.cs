@@ -57,6 +57,12 @@ public sealed record DataSpec
     /// </summary>
     public bool Dequantizes { get; init; }
 
+    /// <summary>
+    /// Whether images whose usual form is zeros and ones keep their intensities from 0 to 1 (<see cref="Binarization.None"/>), for models whose outputs are Gaussian. Data that are binary anyway, or
+    /// never made so, are the same with it.
+    /// </summary>
+    public bool KeepsIntensities { get; init; }
+
     /// <summary>How many words the vocabulary of a text has at most; null for the data set's own number.</summary>
     public int? VocabularySize { get; init; }
 
@@ -82,6 +88,7 @@ public sealed record DataSpec
         Oracle,
         resamplesTraining = ResamplesTraining ? true : (bool?)null,
         dequantizes = Dequantizes ? true : (bool?)null,
+        keepsIntensities = KeepsIntensities ? true : (bool?)null,
     }).ToJson();
 
     /// <summary>Loads the data.</summary>
@@ -98,6 +105,8 @@ public sealed record DataSpec
             throw new DataException($"'{Name}' has no pixels of 256 levels, between which noise could be added; use a data set of colour images.");
         if (Dequantizes)
             set = set.With(new Binarization.Dequantized(0));
+        else if (KeepsIntensities)
+            set = set.With(new Binarization.None());
         return new LoadedData(
             set,
             set.Source(DataSplit.Train, device, TrainCount, ResamplesTraining && set.DefaultBinarization is Binarization.SampledOnce once ? new Binarization.Resampled(once.Seed) : null),

@@ -237,7 +237,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     {
         LoadedData data = Data(spec.Data);
         Vae vae = spec.Build(options.Device, data.DataSize);
-        TensorEntry.Restore(spec.Read().Entries, "", vae.ParameterNames, vae.Parameters);
+        spec.Restore(vae);
         store.Write(spec, vae, new TrainingOutcome([], 0), Provenance.Now(options.Device, data, 0));
     }
 

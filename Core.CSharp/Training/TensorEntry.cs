@@ -52,5 +52,6 @@ public static class TensorEntry
         return found;
     }
 
-    private static long[] Sizes(Tensor tensor) => [.. tensor.Shape.Span.ToArray().Select(size => (long)size)];
+    /// <summary>A tensor's shape as entries have it.</summary>
+    internal static long[] Sizes(Tensor tensor) => [.. tensor.Shape.Span.ToArray().Select(size => (long)size)];
 }
