@@ -19,6 +19,9 @@ public sealed class CostEstimator(Runner runner, Device device)
 {
     private const int WarmUpSteps = 20, TimedSteps = 60;
 
+    /// <summary>How long either kind of step goes on; at least one of each is taken.</summary>
+    private static readonly TimeSpan s_enough = TimeSpan.FromSeconds(10);
+
     /// <summary>The results that are missing, with the time each will take.</summary>
     /// <param name="evaluations">What is wanted.</param>
     /// <param name="cancellation">Stops early.</param>
@@ -68,28 +71,28 @@ public sealed class CostEstimator(Runner runner, Device device)
         int batches = data.Train.Batches(spec.BatchSize, new RandomStream(0, RandomPurpose.Shuffling)).Count;
         int steps = 0;
         using var enough = new CancellationTokenSource();
-        Stopwatch? watch = null;
+        bool isTimed = false;
         double seconds = 0;
+        var watch = Stopwatch.StartNew();
         try
         {
             new Trainer(options).Train(vae, data.Train, null, onStep: _ =>
             {
                 steps++;
-                if (steps == WarmUpSteps)
-                    watch = Stopwatch.StartNew();
-                if (steps >= WarmUpSteps + TimedSteps)
-                {
-                    seconds = watch!.Elapsed.TotalSeconds / TimedSteps;
+                // Of the warm-up only where the run is over with it.
+                seconds = watch.Elapsed.TotalSeconds / steps;
+                if (steps < (isTimed ? TimedSteps : WarmUpSteps) && watch.Elapsed < s_enough)
+                    return;
+                if (isTimed)
                     enough.Cancel();
-                }
+                isTimed = true;
+                steps = 0;
+                watch.Restart();
             }, cancellation: enough.Token);
         }
         catch (OperationCanceledException) when (enough.IsCancellationRequested)
         {
         }
-        // A run shorter than the probe is over before it is timed.
-        if (seconds == 0)
-            seconds = watch is null ? 0 : watch.Elapsed.TotalSeconds / Math.Max(1, steps - WarmUpSteps);
         double perEpoch = seconds * batches;
         if (data.Validation is { } validation)
         {
