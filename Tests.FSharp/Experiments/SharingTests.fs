@@ -115,7 +115,7 @@ let ``a lock that is not renewed is taken over, one that is renewed is not`` () 
         let store = Path.Combine(folder, "store")
         let mine, other = ResultStore.Open store, ResultStore.Open store
         let told = ResizeArray<string>()
-        other.add_Warned told.Add
+        other.add_Warned (fun sentence -> told.Add sentence)
         let path = Path.Combine(store, "locks", "key")
 
         // As if the computer of its holder had been gone for that long, and the server of the files did not know.

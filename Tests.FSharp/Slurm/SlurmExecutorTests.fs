@@ -14,7 +14,7 @@ open GapLab.Tests.Experiments.ExperimentFixtures
 
 /// What becomes of a task at a look at the queue.
 type private Fate =
-    /// It computes its results and ends.
+    /// It computes what it can, and ends.
     | Succeeds
     /// It ends with an exit code and without results.
     | Fails of int
@@ -81,8 +81,11 @@ type private MadeQueue(store: ResultStore, compute: HashSet<string> -> unit, fat
 
                     match fate array number with
                     | Succeeds ->
-                        compute (HashSet array.Tasks[number])
-                        ended 0
+                        try
+                            compute (HashSet array.Tasks[number])
+                            ended 0
+                        with :? GapLabException ->
+                            ended 1
                     | Fails code ->
                         File.WriteAllText(array.Log number, "training\nIt cannot be done.\n")
                         ended code
@@ -183,8 +186,8 @@ let ``what failed is submitted again, and only that`` () =
         equal 6 sweep.Stored
         equal 3 sweep.Queue.Submissions.Count
         equal 2 sweep.Trainings.Count
-        let told part = Seq.exists (fun (note: string) -> note.Contains part) sweep.Notes
-        holds "the exit code is told" (told "Task 0 of job 2 ended with exit code 137, 3 of its results are missing")
+        let told (part: string) = Seq.exists (fun (note: string) -> note.Contains part) sweep.Notes
+        holds "the exit code is told" (told "Task 0 of job 2 ended with exit code 137 and without 3 results of 3")
         holds "the loss is told" (told "Task 1 of job 2 ended without an exit code")
         equal 0 sweep.Left)
 
@@ -206,7 +209,7 @@ let ``a result that fails again and again is given up with its log; the others a
         let single = { quick with MostTasks = 100; Retries = 1 }
 
         throws<GapLabException>
-            [ "1 results could not be computed"
+            [ "1 result could not be computed"
               "b of 5 train points"
               "in 2 tasks"
               "log-0.txt' ends with: It cannot be done." ]
@@ -286,9 +289,31 @@ let ``who stops waiting finds the jobs again, and submits nothing twice`` () =
         holds last (last.Contains "the same command waits for them again" && last.Contains "scancel --name=gaplab-")
         equal 0 sweep.Stored
         isAway <- true
+        // Another command, which wants a part of it.
+        SlurmExecutor(sweep.Runner, sweep.Queue, quick, [ "true" ], ignore, sweep.Wanted[..1], [])
+            .Run CancellationToken.None
+
+        holds "the part" (sweep.Wanted[..1] |> List.forall (sweep.Runner.Find >> isNull >> not))
         sweep.Run()
         equal 6 sweep.Stored
-        equal 2 sweep.Queue.Submissions.Count)
+        equal 2 sweep.Queue.Submissions.Count
+        equal 0 sweep.Left)
+
+[<Test>]
+let ``a model alone is trained by a task`` () =
+    withFolder (fun folder ->
+        let model = plainSpec folder 7UL
+        let runner, _ = runnerOn (Path.Combine(folder, "store"))
+
+        let compute own =
+            throws<ScriptEnd> [] (fun () -> SlurmWork.compute runner own [] [ model ] CancellationToken.None)
+
+        let queue = MadeQueue(runner.Store, compute, (fun _ _ -> Succeeds))
+        SlurmExecutor(runner, queue, quick, [ "true" ], ignore, [], [ model ]).Run CancellationToken.None
+        holds "it is stored" (not (isNull (runner.Store.FindArtifact model)))
+        equal 1 queue.Submissions.Count
+        // What is no task's own is passed over.
+        SlurmWork.compute runner (HashSet [ "another" ]) [] [ model ] CancellationToken.None)
 
 [<Test>]
 let ``a job that was taken although the answer got lost is not submitted again, one that is refused ends the script`` () =

@@ -120,7 +120,8 @@ SlurmctldTimeout=30
 NodeName=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
-  launch munged munged --foreground --key-file "$folder/munge/key" --socket "$folder/munge/socket" \
+  # Only root is to reach the socket: munged would rather have it open to all.
+  launch munged munged --foreground --force --key-file "$folder/munge/key" --socket "$folder/munge/socket" \
     --pid-file "$folder/munge/pid" --log-file "$folder/munge/log" --seed-file "$folder/munge/seed"
   await 100 test -S "$folder/munge/socket" || fail "munged did not start; see '$folder/munged.log'."
   start_controller

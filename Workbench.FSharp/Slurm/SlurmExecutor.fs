@@ -37,6 +37,8 @@ type SlurmExecutor
     let mutable said = ""
     let mutable saidAt = DateTime.MinValue
 
+    let count (number: int) (what: string) = if number = 1 then $"1 {what}" else $"{number} {what}s"
+
     let hasFailed key =
         match failures.TryGetValue key with
         | true, times -> times > settings.Retries
@@ -129,7 +131,7 @@ type SlurmExecutor
                                 | None -> "without an exit code"
 
                             note
-                                $"Task {number} of job {defaultArg array.Job array.Name} ended {how}, {lacking.Length} of its results are missing; see '{array.Log number}'."
+                                $"""Task {number} of job {defaultArg array.Job array.Name} ended {how} and without {count lacking.Length "result"} of {array.Tasks[number].Length}; see '{array.Log number}'."""
 
             if allEnded then
                 array.IsSettled <- true
@@ -143,7 +145,7 @@ type SlurmExecutor
             refusals <- 0
             array.Job <- Some number
             let results = tasks |> List.sumBy _.Length
-            note $"Slurm job {number} ({array.Name}): {tasks.Length} tasks for {results} results."
+            note $"""Slurm job {number} ({array.Name}): {count tasks.Length "task"} for {count results "result"}."""
             Some number
         | Error problem ->
             // Slurm may have taken the job although its answer got lost.
@@ -201,7 +203,7 @@ type SlurmExecutor
             | (reason, _) :: _ -> $" ({reason})"
 
         let sentence =
-            $"{running.Length} Slurm tasks are running, {waiting.Length} waiting{reasons}; {stored} of {total} results are stored."
+            $"""On the cluster, running: {running.Length}, waiting: {waiting.Length}{reasons}; stored: {stored} of {count total "result"}."""
 
         if not live.IsEmpty && sentence <> said && DateTime.UtcNow - saidAt > TimeSpan.FromSeconds 10. then
             said <- sentence
@@ -221,7 +223,7 @@ type SlurmExecutor
         let first = lost |> List.find (fun task -> hasFailed task.Key)
 
         Cli.fail
-            $"{lost.Length} results could not be computed on the cluster. The first: {first.Title}, in {failures[first.Key]} tasks. {lastWords logs[first.Key]}"
+            $"""{count lost.Length "result"} could not be computed on the cluster. The first: {first.Title}, in {count failures[first.Key] "task"}. {lastWords logs[first.Key]}"""
 
     /// Which results a task is expected to store, with the number of its job if it waits or runs.
     let coverage (arrays: SlurmArray list) (live: Dictionary<struct (string * int), SlurmTask>) =
