@@ -277,8 +277,10 @@ type SlurmExecutor
                 let lost = hopeless ()
 
                 if missing |> List.exists (fun task -> not (covered.ContainsKey task.Key || lost.Contains task.Key)) then
-                    // Anew: a model may have turned out damaged.
-                    missing <- plan ()
+                    // Anew after a failure: a model may have turned out damaged.
+                    if failures.Count > 0 then
+                        missing <- plan ()
+
                     submitMissing covered
                     pause <- settings.FirstPause
                 elif missing |> List.filter isWanted |> List.forall (fun task -> lost.Contains task.Key) then

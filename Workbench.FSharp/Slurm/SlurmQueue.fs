@@ -68,7 +68,7 @@ module SlurmQueue =
                 |> Option.defaultValue lines[0]
 
             let withoutPrefix =
-                [ "sbatch: error: "; "sbatch: "; "squeue: error: "; "slurm_load_jobs error: " ]
+                [ "sbatch: error: "; "sbatch: fatal: "; "sbatch: "; "squeue: error: "; "squeue: fatal: "; "slurm_load_jobs error: " ]
                 |> List.tryFind telling.StartsWith
                 |> Option.map (fun prefix -> telling.Substring prefix.Length)
 
