@@ -111,8 +111,10 @@ type CommandLine =
                 "processes that share the work and the processors (default 1); on a cluster, the most tasks of a job array (default 1000)"
             | CommandLine.Executor _ ->
                 "where results are computed: here (local, the default), or by job arrays on a Slurm cluster; see docs/clusters.md"
-            | CommandLine.Slurm _ -> "options for sbatch, in quotes: \"--partition=cpu --cpus-per-task=4 --time=02:00:00\""
-            | CommandLine.Retries _ -> "how often a result whose task failed on the cluster is submitted again (default 2)"
+            | CommandLine.Slurm _ ->
+                "options for sbatch, in quotes: \"--partition=cpu --cpus-per-task=4 --time=02:00:00\""
+            | CommandLine.Retries _ ->
+                "how often a result whose task failed on the cluster is submitted again (default 2)"
             | CommandLine.Threads _ ->
                 "worker threads of all processes together, at most one a processor (the default); the numbers do not depend on it"
             | CommandLine.Checkpoint_Minutes _ -> "minutes between two checkpoints of a training (default 2)"

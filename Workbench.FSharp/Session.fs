@@ -97,11 +97,10 @@ type Session
     /// Makes results exist on the cluster, if that is where they are computed.
     let submit (slurm: SlurmSettings) evaluations artifacts =
         // As this process was started by `dotnet fsi`, which as a process of its own would hand every signal on a second time.
-        let command =
-            [ Environment.ProcessPath; "exec"; Environment.GetCommandLineArgs()[0]; yield! commandLine ]
+        let command = [ Environment.ProcessPath; "exec"; Environment.GetCommandLineArgs()[0]; yield! commandLine ]
 
-        SlurmExecutor(runner, SlurmQueue.cluster, slurm, command, observer.Note, evaluations, artifacts)
-            .Run interruption.Token
+        SlurmExecutor(runner, SlurmQueue.cluster, slurm, command, observer.Note, evaluations, artifacts).Run
+            interruption.Token
 
     let estimate evaluations =
         let missing = CostEstimator(runner, device).Estimate(evaluations, interruption.Token)

@@ -119,8 +119,7 @@ let ``a lock that is not renewed is taken over, one that is renewed is not`` () 
         let path = Path.Combine(store, "locks", "key")
 
         // As if the computer of its holder had been gone for that long, and the server of the files did not know.
-        let silentFor (time: TimeSpan) =
-            File.SetLastWriteTimeUtc(path, DateTime.UtcNow - time)
+        let silentFor (time: TimeSpan) = File.SetLastWriteTimeUtc(path, DateTime.UtcNow - time)
 
         use held = mine.TryLock "key"
         silentFor (StoreLock.Expiry - TimeSpan.FromMinutes 1.)

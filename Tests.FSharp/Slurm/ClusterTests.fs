@@ -105,7 +105,12 @@ let ``a sweep survives a killed task and a controller that is away, and is compu
     withFolder (fun folder ->
         let node = Path.Combine(folder, "node")
         let configuration = Path.Combine(node, "slurm.conf")
-        let oneNode action = runs configuration "bash" [ Path.Combine(repository, "Tests.FSharp", "Slurm", "one-node.sh"); action; node ]
+
+        let oneNode action =
+            runs
+                configuration
+                "bash"
+                [ Path.Combine(repository, "Tests.FSharp", "Slurm", "one-node.sh"); action; node ]
 
         try
             equalFor "start of the cluster" 0 (fst (oneNode "start"))
@@ -132,7 +137,10 @@ let ``a sweep survives a killed task and a controller that is away, and is compu
             running.Await "the note of the killed task" (fun () -> running.Said.Contains "ended with exit code 137")
             running.Await "a result" (fun () -> files "cells" "*.json" > 0)
             oneNode "stop-controller" |> ignore
-            running.Await "the note of silence" (fun () -> running.Said.Contains "The Slurm controller does not answer")
+
+            running.Await "the note of silence" (fun () ->
+                running.Said.Contains "The Slurm controller does not answer")
+
             equalFor "start of the controller" 0 (fst (oneNode "start-controller"))
             let output = running.Ends()
 
@@ -142,7 +150,10 @@ let ``a sweep survives a killed task and a controller that is away, and is compu
             equal 0 (files "damaged" "*")
 
             // The same command submits nothing.
-            let nextJob () = (snd (runs configuration "scontrol" [ "show"; "config" ])).Split('\n') |> Array.find _.StartsWith("NEXT_JOB_ID")
+            let nextJob () =
+                (snd (runs configuration "scontrol" [ "show"; "config" ])).Split('\n')
+                |> Array.find _.StartsWith("NEXT_JOB_ID")
+
             let before = nextJob ()
             let text = File.ReadAllText table
             use again = new Running(configuration, onCluster)

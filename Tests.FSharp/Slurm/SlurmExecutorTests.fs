@@ -71,8 +71,7 @@ type private MadeQueue(store: ResultStore, compute: HashSet<string> -> unit, fat
             match queue.Silence with
             | Some problem -> Error problem
             | None ->
-                let isFree (_, _, _, after) =
-                    not (waiting.Exists(fun (_, _, job, _) -> List.contains job after))
+                let isFree (_, _, _, after) = not (waiting.Exists(fun (_, _, job, _) -> List.contains job after))
 
                 for array, number, job, after in waiting.ToArray() |> Array.filter isFree do
                     let ended (code: int) =
@@ -115,7 +114,13 @@ type private Sweep(folder: string, fate: SlurmArray -> int -> Fate) =
 
     let wanted =
         [ for seed in [ 1UL; 2UL ] do
-              let model = trainSpec folder seed (ruleOf (fun step -> if step = 0 then trainings.Add seed))
+              let model =
+                  trainSpec
+                      folder
+                      seed
+                      (ruleOf (fun step ->
+                          if step = 0 then
+                              trainings.Add seed))
 
               for name in [ "a"; "b"; "c" ] -> evaluation model (CountingMeasure(name, 1, ignore)) 5 ]
 
@@ -290,8 +295,8 @@ let ``who stops waiting finds the jobs again, and submits nothing twice`` () =
         equal 0 sweep.Stored
         isAway <- true
         // Another command, which wants a part of it.
-        SlurmExecutor(sweep.Runner, sweep.Queue, quick, [ "true" ], ignore, sweep.Wanted[..1], [])
-            .Run CancellationToken.None
+        SlurmExecutor(sweep.Runner, sweep.Queue, quick, [ "true" ], ignore, sweep.Wanted[..1], []).Run
+            CancellationToken.None
 
         holds "the part" (sweep.Wanted[..1] |> List.forall (sweep.Runner.Find >> isNull >> not))
         sweep.Run()
@@ -316,7 +321,9 @@ let ``a model alone is trained by a task`` () =
         SlurmWork.compute runner (HashSet [ "another" ]) [] [ model ] CancellationToken.None)
 
 [<Test>]
-let ``a job that was taken although the answer got lost is not submitted again, one that is refused ends the script`` () =
+let ``a job that was taken although the answer got lost is not submitted again, one that is refused ends the script``
+    ()
+    =
     withFolder (fun folder ->
         let sweep = Sweep(folder, (fun _ _ -> Succeeds))
         sweep.Queue.Refusal <- Some("Socket timed out", true)
@@ -327,8 +334,7 @@ let ``a job that was taken although the answer got lost is not submitted again, 
     withFolder (fun folder ->
         let sweep = Sweep(folder, (fun _ _ -> Succeeds))
 
-        let refuse _ =
-            sweep.Queue.Refusal <- Some("Invalid partition name specified", false)
+        let refuse _ = sweep.Queue.Refusal <- Some("Invalid partition name specified", false)
 
         let refusing =
             { new ISlurmQueue with
@@ -339,7 +345,7 @@ let ``a job that was taken although the answer got lost is not submitted again, 
                 member _.Tasks names = (sweep.Queue :> ISlurmQueue).Tasks names }
 
         throws<GapLabException> [ "does not take the job: Invalid partition name specified"; "--slurm" ] (fun () ->
-            SlurmExecutor(sweep.Runner, refusing, quick, [ "true" ], ignore, sweep.Wanted, [])
-                .Run CancellationToken.None)
+            SlurmExecutor(sweep.Runner, refusing, quick, [ "true" ], ignore, sweep.Wanted, []).Run
+                CancellationToken.None)
 
         equal 0 sweep.Left)

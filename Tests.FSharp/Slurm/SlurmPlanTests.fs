@@ -20,7 +20,9 @@ let ``units are spread evenly, in order, over as many tasks as there may be`` (s
     && (tasks.Length = min most units.Length)
     && (counts.IsEmpty || List.max counts - List.min counts <= 1)
     // No unit is torn.
-    && (tasks |> List.forall (fun task -> task |> List.forall (fun (i, _) -> units[i] |> List.forall (fun item -> List.contains item task))))
+    && (tasks
+        |> List.forall (fun task ->
+            task |> List.forall (fun (i, _) -> units[i] |> List.forall (fun item -> List.contains item task))))
 
 [<Test>]
 let ``models that need each other stay together, behind what they need`` () =

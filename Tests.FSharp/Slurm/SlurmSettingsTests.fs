@@ -25,9 +25,18 @@ let ``options for sbatch are passed on as they are`` () =
 
     let given =
         settings
-            [ "--executor"; "slurm"; "--jobs"; "50"; "--retries"; "0"; "--slurm"; "--partition=cpu --time=02:00:00 -c 4" ]
+            [ "--executor"
+              "slurm"
+              "--jobs"
+              "50"
+              "--retries"
+              "0"
+              "--slurm"
+              "--partition=cpu --time=02:00:00 -c 4" ]
 
-    equal (Some("--partition=cpu --time=02:00:00 -c 4", 50, 0)) (given |> Option.map (fun s -> s.Options, s.MostTasks, s.Retries))
+    equal
+        (Some("--partition=cpu --time=02:00:00 -c 4", 50, 0))
+        (given |> Option.map (fun s -> s.Options, s.MostTasks, s.Retries))
     // A word within a value is no option.
     holds "a value" (settings [ "--executor"; "slurm"; "--slurm"; "--comment=x--array=1" ]).IsSome
 

@@ -146,8 +146,7 @@ type SlurmArray private (folder: string) =
                       SlurmArray folder ]
 
     /// The arrays of which something is expected.
-    static member Expected(store: ResultStore) =
-        SlurmArray.All store |> List.filter (fun array -> not array.IsSettled)
+    static member Expected(store: ResultStore) = SlurmArray.All store |> List.filter (fun array -> not array.IsSettled)
 
     /// Whether this process is a task of an array.
     static member IsTask =

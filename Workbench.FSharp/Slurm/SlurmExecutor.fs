@@ -276,7 +276,9 @@ type SlurmExecutor
                 let covered = coverage arrays live
                 let lost = hopeless ()
 
-                if missing |> List.exists (fun task -> not (covered.ContainsKey task.Key || lost.Contains task.Key)) then
+                if
+                    missing |> List.exists (fun task -> not (covered.ContainsKey task.Key || lost.Contains task.Key))
+                then
                     // Anew after a failure: a model may have turned out damaged.
                     if failures.Count > 0 then
                         missing <- plan ()
@@ -350,4 +352,6 @@ type SlurmExecutor
     /// Whether an array that is to compute one of these evaluations has been submitted and not ended.
     static member IsUnderWay(store: ResultStore, evaluations: EvaluationSpec list) =
         let keys = HashSet(evaluations |> List.map _.Key)
-        SlurmArray.Expected store |> List.exists (fun array -> array.Tasks |> Array.exists (List.exists keys.Contains))
+
+        SlurmArray.Expected store
+        |> List.exists (fun array -> array.Tasks |> Array.exists (List.exists keys.Contains))

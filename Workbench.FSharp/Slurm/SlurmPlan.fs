@@ -29,8 +29,15 @@ module SlurmPlan =
                 |> List.distinct
                 |> List.sort
 
-            let joined = [ for family in related do yield! families[family] ] @ [ model ]
-            let target = match related with | [] -> number | first :: _ -> first
+            let joined =
+                [ for family in related do
+                      yield! families[family] ]
+                @ [ model ]
+
+            let target =
+                match related with
+                | [] -> number
+                | first :: _ -> first
 
             for family in related do
                 families.Remove family |> ignore

@@ -41,12 +41,7 @@ module SlurmQueue =
               match line.Split('|', 5) with
               | [| job; index; name; state; reason |] ->
                   match Int32.TryParse index with
-                  | true, index ->
-                      { Job = job
-                        Index = index
-                        Name = name
-                        State = state
-                        Reason = reason }
+                  | true, index -> { Job = job; Index = index; Name = name; State = state; Reason = reason }
                   | false, _ -> ()
               | _ -> () ]
 
@@ -68,7 +63,12 @@ module SlurmQueue =
                 |> Option.defaultValue lines[0]
 
             let withoutPrefix =
-                [ "sbatch: error: "; "sbatch: fatal: "; "sbatch: "; "squeue: error: "; "squeue: fatal: "; "slurm_load_jobs error: " ]
+                [ "sbatch: error: "
+                  "sbatch: fatal: "
+                  "sbatch: "
+                  "squeue: error: "
+                  "squeue: fatal: "
+                  "slurm_load_jobs error: " ]
                 |> List.tryFind telling.StartsWith
                 |> Option.map (fun prefix -> telling.Substring prefix.Length)
 
@@ -104,16 +104,12 @@ module SlurmQueue =
         else
             Task.WaitAll(output, error)
 
-            if running.ExitCode = 0 then
-                Ok output.Result
-            else
-                Error(problem error.Result)
+            if running.ExitCode = 0 then Ok output.Result else Error(problem error.Result)
 
     /// The cluster that this computer belongs to.
     let cluster =
         { new ISlurmQueue with
-            member _.Submit arguments =
-                ask "sbatch" ("--parsable" :: arguments) |> Result.map jobNumber
+            member _.Submit arguments = ask "sbatch" ("--parsable" :: arguments) |> Result.map jobNumber
 
             member _.Tasks names =
                 let names = String.concat "," names

@@ -43,11 +43,16 @@ type SlurmSettings =
         match options.GetResult(CommandLine.Executor, Executor.Local) with
         | Executor.Local ->
             if options.Contains CommandLine.Slurm || options.Contains CommandLine.Retries then
-                Cli.fail "--slurm and --retries are for --executor slurm; results are computed on this computer without it."
+                Cli.fail
+                    "--slurm and --retries are for --executor slurm; results are computed on this computer without it."
 
             None
         | Executor.Slurm ->
-            let taken = Regex.Match(settings.Options, @"(?<!\S)(--(array|job-name|output|dependency|open-mode|wrap)\b|-[aJod]\b)")
+            let taken =
+                Regex.Match(
+                    settings.Options,
+                    @"(?<!\S)(--(array|job-name|output|dependency|open-mode|wrap)\b|-[aJod]\b)"
+                )
 
             if settings.Options.Contains '\n' then
                 Cli.fail "--slurm takes options for sbatch in one line."
