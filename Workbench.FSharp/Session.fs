@@ -212,7 +212,7 @@ type Session
         if
             recompute = Some Recompute.All
             && not Workers.isWorker
-            && not (slurm.IsSome && SlurmExecutor.IsUnderWay(store, evaluations))
+            && not (slurm.IsSome && SlurmExecutor.IsUnderWay(store, SlurmQueue.cluster, evaluations))
         then
             runner.Forget evaluations
 

@@ -293,6 +293,8 @@ let ``who stops waiting finds the jobs again, and submits nothing twice`` () =
         let last = Seq.last sweep.Notes
         holds last (last.Contains "the same command waits for them again" && last.Contains "scancel --name=gaplab-")
         equal 0 sweep.Stored
+        let isUnderWay () = SlurmExecutor.IsUnderWay(sweep.Runner.Store, sweep.Queue, sweep.Wanted[4..])
+        holds "it is under way" (isUnderWay ())
         isAway <- true
         // Another command, which wants a part of it.
         SlurmExecutor(sweep.Runner, sweep.Queue, quick, [ "true" ], ignore, sweep.Wanted[..1], []).Run
@@ -302,7 +304,8 @@ let ``who stops waiting finds the jobs again, and submits nothing twice`` () =
         sweep.Run()
         equal 6 sweep.Stored
         equal 2 sweep.Queue.Submissions.Count
-        equal 0 sweep.Left)
+        equal 0 sweep.Left
+        holds "it is over" (not (isUnderWay ())))
 
 [<Test>]
 let ``a model alone is trained by a task`` () =

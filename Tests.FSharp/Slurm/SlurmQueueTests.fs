@@ -6,6 +6,7 @@ open System.Diagnostics
 open System.IO
 open NUnit.Framework
 open GapLab.Experiments
+open GapLab.Tensors
 open GapLab.Workbench
 open GapLab.Tests.Checks
 open GapLab.Tests.Experiments.ExperimentFixtures
@@ -109,4 +110,7 @@ let ``an array is found again as it was described, until it is settled`` () =
         equal (Some "17") found.Job
         array.IsSettled <- true
         equal [] (SlurmArray.Expected store |> List.map _.Name)
-        equal 1 (SlurmArray.All store).Length)
+        File.WriteAllText(Path.Combine(array.Folder, "tasks.jsonl"), "{\"task\":0,\"ke")
+
+        throws<GapLabException> [ "tasks.jsonl' is damaged"; array.Name ] (fun () ->
+            (List.exactlyOne (SlurmArray.All store)).Tasks |> ignore))

@@ -4,6 +4,7 @@ open System
 open System.Collections.Generic
 open System.Globalization
 open System.IO
+open System.Text.Json
 open System.Text.Json.Nodes
 open GapLab.Experiments
 
@@ -13,17 +14,24 @@ type SlurmArray private (folder: string) =
     static let variable = "GAPLAB_SLURM_ARRAY"
     let file (name: string) = Path.Combine(folder, name)
 
+    let read () =
+        let lines = [ for line in File.ReadLines(file "tasks.jsonl") -> JsonNode.Parse line ]
+        let taskOf (line: JsonNode) = line["task"].GetValue<int>()
+        let last = lines |> List.map taskOf |> List.max
+        let found = Array.init (last + 1) (fun _ -> ResizeArray<string>())
+
+        for line in lines do
+            found[taskOf line].Add(line["key"].GetValue<string>())
+
+        found |> Array.map List.ofSeq
+
     let tasks =
         lazy
-            (let lines = [ for line in File.ReadLines(file "tasks.jsonl") -> JsonNode.Parse line ]
-             let taskOf (line: JsonNode) = line["task"].GetValue<int>()
-             let last = lines |> List.map taskOf |> List.max
-             let found = Array.init (last + 1) (fun _ -> ResizeArray<string>())
-
-             for line in lines do
-                 found[taskOf line].Add(line["key"].GetValue<string>())
-
-             found |> Array.map List.ofSeq)
+            (try
+                read ()
+             with :? JsonException ->
+                 Cli.fail
+                     $"""'{file "tasks.jsonl"}' is damaged; when no job 'gaplab-{Path.GetFileName folder}' waits or runs, delete its folder and start again.""")
 
     let settled = file "settled"
     let job = file "job"

@@ -349,9 +349,16 @@ type SlurmExecutor
 
         tidyUp 5
 
-    /// Whether an array that is to compute one of these evaluations has been submitted and not ended.
-    static member IsUnderWay(store: ResultStore, evaluations: EvaluationSpec list) =
+    /// Whether tasks that are to compute some of these evaluations wait or run; also where the controller does not say.
+    static member IsUnderWay(store: ResultStore, queue: ISlurmQueue, evaluations: EvaluationSpec list) =
         let keys = HashSet(evaluations |> List.map _.Key)
 
-        SlurmArray.Expected store
-        |> List.exists (fun array -> array.Tasks |> Array.exists (List.exists keys.Contains))
+        let names =
+            [ for array in SlurmArray.Expected store do
+                  if array.Tasks |> Array.exists (List.exists keys.Contains) then
+                      array.Name ]
+
+        not names.IsEmpty
+        && (match queue.Tasks names with
+            | Ok live -> not live.IsEmpty
+            | Error _ -> true)
