@@ -28,6 +28,14 @@ type AisStart =
     /// At the encoder's q.
     | Posterior
 
+/// Where results are computed.
+[<RequireQualifiedAccess>]
+type Executor =
+    /// On this computer.
+    | Local
+    /// By job arrays on a cluster that is managed by Slurm.
+    | Slurm
+
 /// The options that every experiment script understands.
 [<RequireQualifiedAccess>]
 type CommandLine =
@@ -53,6 +61,9 @@ type CommandLine =
     | [<Unique>] Recompute of Recompute
     | [<Unique>] Estimate
     | [<Unique>] Jobs of number: int
+    | [<Unique>] Executor of Executor
+    | [<Unique>] Slurm of options: string
+    | [<Unique>] Retries of number: int
     | [<Unique>] Threads of number: int
     | [<Unique>] Checkpoint_Minutes of minutes: float
     | [<Unique>] Data of folder: string
@@ -96,7 +107,14 @@ type CommandLine =
             | CommandLine.Recompute _ ->
                 "compute anew what another revision of the code gave (stale), or all that the script shows"
             | CommandLine.Estimate -> "print what is missing and the time it will take on this machine, and end"
-            | CommandLine.Jobs _ -> "processes that share the work and the processors (default 1)"
+            | CommandLine.Jobs _ ->
+                "processes that share the work and the processors (default 1); on a cluster, the most tasks of a job array (default 1000)"
+            | CommandLine.Executor _ ->
+                "where results are computed: here (local, the default), or by job arrays on a Slurm cluster; see docs/clusters.md"
+            | CommandLine.Slurm _ ->
+                "options for sbatch, in quotes: \"--partition=cpu --cpus-per-task=4 --time=02:00:00\""
+            | CommandLine.Retries _ ->
+                "how often a result whose task failed on the cluster is submitted again (default 2)"
             | CommandLine.Threads _ ->
                 "worker threads of all processes together, at most one a processor (the default); the numbers do not depend on it"
             | CommandLine.Checkpoint_Minutes _ -> "minutes between two checkpoints of a training (default 2)"
@@ -149,7 +167,7 @@ module Cli =
             | some -> some
 
     /// The options of measurements, by name: how they are made and remade.
-    let measuring = [ "recompute"; "estimate"; "jobs" ]
+    let measuring = [ "recompute"; "estimate"; "jobs"; "executor"; "slurm"; "retries" ]
 
     /// The options of annealed importance sampling, by name.
     let annealing = [ "ais-schedule"; "ais-start"; "simulated" ]

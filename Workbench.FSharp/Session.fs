@@ -17,10 +17,17 @@ type Session
     (commandLine: string array, options: ParseResults<CommandLine>, formats: string list, interruption: Interruption) =
     let watch = Stopwatch.StartNew()
 
-    let jobs = options.GetResult(CommandLine.Jobs, 1)
+    let slurm = SlurmSettings.Of options
+
+    /// The results that this process was started for on a cluster.
+    let own = SlurmArray.Own
+
+    // On a cluster --jobs counts tasks, and here nothing is computed but what follows.
+    let jobs = if slurm.IsSome then 1 else options.GetResult(CommandLine.Jobs, 1)
 
     let totalThreads =
         match options.TryGetResult CommandLine.Threads with
+        | Some threads when slurm.IsSome && threads > 0 -> min threads Environment.ProcessorCount
         | Some threads when threads < 1 || threads > Environment.ProcessorCount ->
             Cli.fail
                 $"--threads must lie between 1 and the {Environment.ProcessorCount} processors of this machine, not {threads}."
@@ -86,6 +93,14 @@ type Session
 
     let mutable helpers: Workers.Helpers option = None
     let mutable computed = 0
+
+    /// Makes results exist on the cluster, if that is where they are computed.
+    let submit (slurm: SlurmSettings) evaluations artifacts =
+        // As this process was started by `dotnet fsi`, which as a process of its own would hand every signal on a second time.
+        let command = [ Environment.ProcessPath; "exec"; Environment.GetCommandLineArgs()[0]; yield! commandLine ]
+
+        SlurmExecutor(runner, SlurmQueue.cluster, slurm, command, observer.Note, evaluations, artifacts).Run
+            interruption.Token
 
     let estimate evaluations =
         let missing = CostEstimator(runner, device).Estimate(evaluations, interruption.Token)
@@ -185,13 +200,20 @@ type Session
     /// Loads data once.
     member _.Data spec = runner.Data spec
 
-    /// The results of evaluations, in their order: from the store, or computed and stored now. With --jobs other processes help; with --estimate
+    /// The results of evaluations, in their order: from the store, or computed and stored now. With --jobs other processes help, with --executor slurm a cluster computes; with --estimate
     /// the script ends here, after saying what is missing.
     member _.Evaluate(evaluations: EvaluationSpec list) : MeasuredCell list =
         if options.Contains CommandLine.Estimate then
             estimate evaluations
 
-        if recompute = Some Recompute.All && not Workers.isWorker then
+        own |> Option.iter (fun own -> SlurmWork.compute runner own evaluations [] interruption.Token)
+
+        // What a cluster is computing anew is waited for.
+        if
+            recompute = Some Recompute.All
+            && not Workers.isWorker
+            && not (slurm.IsSome && SlurmExecutor.IsUnderWay(store, SlurmQueue.cluster, evaluations))
+        then
             runner.Forget evaluations
 
         let missing = evaluations |> List.filter (runner.Find >> isNull)
@@ -208,6 +230,13 @@ type Session
         if not missing.IsEmpty && jobs > 1 && helpers.IsNone && not Workers.isWorker then
             helpers <- Some(new Workers.Helpers(commandLine, jobs - 1))
 
+        match slurm with
+        | Some _ when own.IsSome && not missing.IsEmpty ->
+            Cli.fail
+                $"{missing.Length} results that the script asks for before those of this task are not stored any more; start the script that submitted it again."
+        | Some slurm when not missing.IsEmpty -> submit slurm evaluations []
+        | _ -> ()
+
         runner.Ensure(evaluations, null, interruption.Token)
         evaluations |> List.map runner.Find
 
@@ -220,7 +249,14 @@ type Session
     member _.Cancellation = interruption.Token
 
     /// A stored model, ready for use; it is trained first if need be.
-    member _.Load spec = runner.Load(spec, interruption.Token)
+    member _.Load(spec: ArtifactSpec) =
+        own |> Option.iter (fun own -> SlurmWork.compute runner own [] [ spec ] interruption.Token)
+
+        match slurm with
+        | Some slurm when own.IsNone && isNull (store.FindArtifact spec) -> submit slurm [] [ spec ]
+        | _ -> ()
+
+        runner.Load(spec, interruption.Token)
 
     /// Prints a report and, with --out, writes it to a file; at the end, what the run took.
     member _.Show(report: Report) =
@@ -295,7 +331,12 @@ type Session
                     session.Stop()
                     session.EndTrace())
 
-    member private _.Finish() = helpers |> Option.iter _.Finish()
+    member private _.Finish() =
+        if own.IsSome then
+            Cli.fail
+                "The script does not ask for the results of this task any more: it, or GapLab, was changed after the task was submitted."
+
+        helpers |> Option.iter _.Finish()
 
     member private _.EndTrace() =
         match recording with

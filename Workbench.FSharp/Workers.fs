@@ -5,17 +5,20 @@ open System.Diagnostics
 open System.Threading
 
 /// Several processes that run the same script with the same options on one result store: each takes what no other is computing. A worker
-/// prints no table, and stops when the process that started it ends, however that ends.
+/// prints no table, and, unless it runs on a cluster, stops when the process that started it ends, however that ends.
 module Workers =
     [<Literal>]
     let private variable = "GAPLAB_WORKER"
 
-    /// Whether this process was started to help another one.
-    let isWorker = not (String.IsNullOrEmpty(Environment.GetEnvironmentVariable variable))
+    /// Whether this process was started by another one on this computer.
+    let private isHelper = not (String.IsNullOrEmpty(Environment.GetEnvironmentVariable variable))
 
-    /// For a worker: stops it when its standard input ends, which it does when the starting process is gone.
+    /// Whether this process was started to help another one, here or on a cluster.
+    let isWorker = isHelper || SlurmArray.IsTask
+
+    /// For a helper: stops it when its standard input ends, which it does when the starting process is gone.
     let watchParent (interruption: Interruption) =
-        if isWorker then
+        if isHelper then
             let watch () =
                 while Console.In.ReadLine() |> isNull |> not do
                     ()

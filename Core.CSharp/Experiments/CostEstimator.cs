@@ -31,7 +31,7 @@ public sealed class CostEstimator(Runner runner, Device device)
         // Equal work is timed once: sweeps over seeds and training curves have much of it.
         var trainingRates = new Dictionary<string, double>();
         var measureRates = new Dictionary<string, (double SecondsPerPoint, string Assumption)>();
-        foreach (RunTask task in RunTask.Plan([.. evaluations.Where(spec => runner.Find(spec) is null)], [], runner.Store))
+        foreach (RunTask task in runner.Plan(evaluations))
         {
             cancellation.ThrowIfCancellationRequested();
             string kind = KindOf(task.Artifact);

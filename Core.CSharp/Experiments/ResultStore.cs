@@ -22,12 +22,15 @@ namespace GapLab.Experiments;
 /// cells/IDENTITY/KEY.safetensors                   the numbers of single datapoints
 /// cells/IDENTITY/KEY/                              finished blocks, while it is being measured
 /// locks/                                           one file for each result that is being computed
+/// slurm/                                           job arrays that were submitted to a cluster
 /// </code>
 /// </remarks>
 public sealed partial class ResultStore
 {
     private const int Format = 1;
     private const string Marker = "gaplab-store.json";
+
+    private static readonly TimeSpan TakingTime = TimeSpan.FromMilliseconds(200);
 
     // The locks that this object has given out, with the threads that got them.
     private readonly ConcurrentDictionary<string, int> _held = new();
@@ -65,15 +68,31 @@ public sealed partial class ResultStore
         return new ResultStore(path);
     }
 
-    /// <summary>Takes the right to compute a result, unless someone else has it. It ends when the returned object is disposed or the process ends, however.</summary>
+    /// <summary>
+    /// Takes the right to compute a result, unless someone else has it. It ends when the returned object is disposed or the process ends, however; where files are shared between
+    /// computers, also when its holder has not renewed it for <see cref="StoreLock.Expiry"/>.
+    /// </summary>
     /// <param name="key">The result.</param>
+    /// <returns>Null if someone else has it.</returns>
     /// <exception cref="DataException">The folder cannot be written to.</exception>
-    internal StoreLock? TryLock(string key)
+    public StoreLock? TryLock(string key)
     {
-        Prepare("locks");
+        string path = Path.Combine(Prepare("locks"), key);
         try
         {
-            var file = new FileStream(Path.Combine(Folder, "locks", key), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            return Take(key, path) ?? (Discard(path) ? Take(key, path) : null);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Unwritable(e);
+        }
+    }
+
+    private StoreLock? Take(string key, string path)
+    {
+        try
+        {
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             _held[key] = Environment.CurrentManagedThreadId;
             return new StoreLock(file, () => _held.TryRemove(key, out _));
         }
@@ -81,10 +100,21 @@ public sealed partial class ResultStore
         {
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unwritable(e);
-        }
+    }
+
+    /// <summary>Removes the file of a lock that has not been renewed; a new one is another lock. If its holder was only asleep, both compute the same bits.</summary>
+    private bool Discard(string path)
+    {
+        bool IsAbandoned() => File.Exists(path) && DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > StoreLock.Expiry;
+        if (!IsAbandoned())
+            return false;
+        // Who has just taken a lock that was left behind has not renewed it yet.
+        Thread.Sleep(TakingTime);
+        if (!IsAbandoned())
+            return false;
+        File.Delete(path);
+        Warned?.Invoke($"The process that held '{path}' has not renewed it for {StoreLock.Expiry.TotalMinutes:F0} minutes; its work is taken over.");
+        return true;
     }
 
     /// <summary>The results that someone is computing, or was when the process ended.</summary>

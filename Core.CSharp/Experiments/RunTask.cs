@@ -5,7 +5,7 @@ namespace GapLab.Experiments;
 /// <param name="Artifact">The model, or the one that is evaluated.</param>
 /// <param name="Evaluation">The evaluation; null for a model.</param>
 /// <param name="Needs">The keys of models that must be there first.</param>
-internal sealed record RunTask(string Key, ArtifactSpec Artifact, EvaluationSpec? Evaluation, IReadOnlyList<string> Needs)
+public sealed record RunTask(string Key, ArtifactSpec Artifact, EvaluationSpec? Evaluation, IReadOnlyList<string> Needs)
 {
     /// <summary>What messages call it.</summary>
     public string Title
@@ -24,7 +24,7 @@ internal sealed record RunTask(string Key, ArtifactSpec Artifact, EvaluationSpec
     /// Missing evaluations and the missing models that they need, each once, in an order in which one process can do them with each model in memory once: a model,
     /// then its evaluations.
     /// </summary>
-    public static List<RunTask> Plan(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec> artifacts, ResultStore store)
+    internal static List<RunTask> Plan(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec> artifacts, ResultStore store)
     {
         var tasks = new List<RunTask>();
         var planned = new HashSet<string>();

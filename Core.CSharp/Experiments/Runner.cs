@@ -45,6 +45,16 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     public MeasuredCell? Find(EvaluationSpec spec) =>
         store.FindCell(spec, options.AcceptStale) is { } cell && store.HasValues(spec, cell) ? cell : null;
 
+    /// <summary>What is missing of some evaluations and of the models that they need, each once: a model comes before what needs it.</summary>
+    /// <param name="evaluations">Descriptions.</param>
+    /// <param name="artifacts">Models that are wanted whether or not an evaluation needs them.</param>
+    public IReadOnlyList<RunTask> Plan(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec>? artifacts = null) => RunTask.Plan(
+        [.. evaluations.Where(spec => Find(spec) is null)], [.. (artifacts ?? []).Where(spec => store.FindArtifact(spec) is null)], store);
+
+    /// <summary>Whether the result of a task is stored.</summary>
+    /// <param name="task">A task of a plan.</param>
+    public bool IsStored(RunTask task) => task.Evaluation is { } evaluation ? Find(evaluation) is not null : store.FindArtifact(task.Artifact) is not null;
+
     /// <summary>Computes what is missing of some evaluations and of the models that they need.</summary>
     /// <param name="evaluations">Descriptions.</param>
     /// <param name="artifacts">Models that are wanted whether or not an evaluation needs them.</param>
@@ -54,8 +64,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
     public void Ensure(IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec>? artifacts = null, CancellationToken cancellation = default)
     {
         TidyUp(evaluations, artifacts ?? []);
-        List<RunTask> pending = RunTask.Plan(
-            [.. evaluations.Where(spec => Find(spec) is null)], [.. (artifacts ?? []).Where(spec => store.FindArtifact(spec) is null)], store);
+        IReadOnlyList<RunTask> pending = Plan(evaluations, artifacts);
         int total = pending.Count;
         var open = pending.Select(task => task.Key).ToHashSet();
         var failed = new HashSet<string>();
@@ -160,7 +169,7 @@ public sealed class Runner(ResultStore store, RunnerOptions options, IRunObserve
         try
         {
             // Another process may have finished it since the plan was made.
-            if (task.Evaluation is { } evaluation ? Find(evaluation) is null : store.FindArtifact(task.Artifact) is null)
+            if (!IsStored(task))
                 Execute(task, position, cancellation);
             mine.IsDone = true;
         }

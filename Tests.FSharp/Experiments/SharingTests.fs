@@ -2,6 +2,7 @@
 [<NUnit.Framework.NonParallelizable>]
 module GapLab.Tests.Experiments.SharingTests
 
+open System
 open System.Collections.Concurrent
 open System.Diagnostics
 open System.IO
@@ -107,3 +108,41 @@ let ``a lock keeps others out, and a process that dies gives it back`` () =
         running.Kill(entireProcessTree = true)
         holds "given back" (SpinWait.SpinUntil((fun () -> not (isTaken ())), 20_000))
         running.Dispose())
+
+[<Test>]
+let ``a lock that is not renewed is taken over, one that is renewed is not`` () =
+    withFolder (fun folder ->
+        let store = Path.Combine(folder, "store")
+        let mine, other = ResultStore.Open store, ResultStore.Open store
+        let told = ResizeArray<string>()
+        other.add_Warned (fun sentence -> told.Add sentence)
+        let path = Path.Combine(store, "locks", "key")
+
+        // As if the computer of its holder had been gone for that long, and the server of the files did not know.
+        let silentFor (time: TimeSpan) = File.SetLastWriteTimeUtc(path, DateTime.UtcNow - time)
+
+        use held = mine.TryLock "key"
+        silentFor (StoreLock.Expiry - TimeSpan.FromMinutes 1.)
+        holds "not yet" (isNull (other.TryLock "key"))
+        silentFor (StoreLock.Expiry + TimeSpan.FromMinutes 1.)
+        held.Renew()
+        holds "renewed" (isNull (other.TryLock "key"))
+        equal 0 told.Count
+        silentFor (StoreLock.Expiry + TimeSpan.FromMinutes 1.)
+
+        using (other.TryLock "key") (fun taken ->
+            holds "taken over" (not (isNull taken))
+            holds "and held" (isNull (mine.TryLock "key")))
+
+        Assert.That(Seq.exactlyOne told, Does.Contain "15 minutes"))
+
+[<Test>]
+let ``a lock that a dead process left behind long ago is fresh when it is taken`` () =
+    withFolder (fun folder ->
+        let store = Path.Combine(folder, "store")
+        let mine, other = ResultStore.Open store, ResultStore.Open store
+        mine.TryLock("key").Dispose()
+        File.SetLastWriteTimeUtc(Path.Combine(store, "locks", "key"), DateTime.UtcNow - 2. * StoreLock.Expiry)
+        use held = mine.TryLock "key"
+        holds "got it" (not (isNull held))
+        holds "taken" (isNull (other.TryLock "key")))
