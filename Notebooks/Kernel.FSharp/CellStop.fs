@@ -33,6 +33,9 @@ type internal CellStop() =
     static let forSessions = TimeSpan.FromSeconds 3.
     static let forKernels = TimeSpan.FromSeconds 1.
 
+    // Attempts to wake a cell. The runtime cannot stop code whose handlers of exceptions throw others, nor native code.
+    static let hopeless = 30
+
     let gate = obj ()
     let mutable running: RunningCell option = None
     let mutable isStopping = false
@@ -54,19 +57,28 @@ type internal CellStop() =
 
         wait forKernels
 
-        // Stops running code; it returns only after that.
-        Task.Run(fun () ->
-            lock gate (fun () -> cell.IsForced <- not cell.HasEnded)
+        lock gate (fun () ->
+            if not cell.HasEnded then
+                cell.IsForced <- true
+                // An exception of output in a handler of the one that now comes would hold it up.
+                setStopping false)
 
-            if cell.IsForced then
-                cell.Force.Cancel())
-        |> ignore
+        if cell.IsForced then
+            // Stops running code; the call returns only after that.
+            Task.Run(fun () -> cell.Force.Cancel()) |> ignore
 
-        // A thread that waits or sleeps has to be woken for it.
-        while not (cell.Ended.WaitOne 300) do
-            lock gate (fun () ->
-                if not cell.HasEnded then
-                    cell.Thread.Interrupt())
+            let mutable attempts = 0
+
+            while not (cell.Ended.WaitOne 300) do
+                // A thread that waits or sleeps has to be woken for it; one that runs, perhaps a handler, is left alone.
+                lock gate (fun () ->
+                    if not cell.HasEnded && cell.Thread.ThreadState.HasFlag ThreadState.WaitSleepJoin then
+                        cell.Thread.Interrupt())
+
+                attempts <- attempts + 1
+
+                if attempts = hopeless then
+                    eprintfn "The cell cannot be stopped: restart the kernel."
 
     /// Ends a run although the thread may still be woken at any moment.
     let finish (cell: RunningCell) =

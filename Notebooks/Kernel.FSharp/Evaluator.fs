@@ -2,6 +2,7 @@ namespace GapLab.Notebooks
 
 open System
 open System.IO
+open System.Runtime.ExceptionServices
 open System.Text
 open FSharp.Compiler.CodeAnalysis
 open FSharp.Compiler.Diagnostics
@@ -73,6 +74,8 @@ type internal Evaluator() =
 
                 match result with
                 | _ when Array.exists isError diagnostics -> Error(CellErrors.ofDiagnostics code diagnostics)
+                // Whoever stops cells knows whether this one was.
+                | Choice2Of2(:? OperationCanceledException as error) -> ExceptionDispatchInfo.Throw error |> unbox
                 | Choice2Of2 error -> Error(CellErrors.ofException error)
                 | Choice1Of2 None -> run rest None
                 | Choice1Of2(Some value) when value.ReflectionType = typeof<unit> -> run rest None

@@ -72,9 +72,6 @@ module internal ZeroMqLibrary =
     extern int zmq_setsockopt(nativeint socket, int option, nativeint value, unativeint size)
 
     [<DllImport(Name)>]
-    extern int zmq_getsockopt(nativeint socket, int option, nativeint value, unativeint* size)
-
-    [<DllImport(Name)>]
     extern int zmq_send(nativeint socket, byte[] data, unativeint size, int flags)
 
     [<DllImport(Name)>]
@@ -149,11 +146,16 @@ type internal Socket(context: nativeint, kind: SocketKind) =
             // ROUTER_HANDOVER: a client that connects again may take its identity along.
             set 56 1
 
-    /// Takes a place of its own, such as tcp://127.0.0.1:5555; port * is any free one.
+    /// Takes a place of its own, such as tcp://127.0.0.1:5555.
     member _.Bind(address: string) = check $"take the address {address}" (ZeroMqLibrary.zmq_bind (handle, address))
 
     /// Connects to a place that another socket has or will have taken.
     member _.Connect(address: string) = check $"connect to {address}" (ZeroMqLibrary.zmq_connect (handle, address))
+
+    /// The name by which a router knows this socket; before it connects.
+    member _.Name(name: byte array) =
+        use pinned = fixed name
+        check "take a name" (ZeroMqLibrary.zmq_setsockopt (handle, 5, NativePtr.toNativeInt pinned, unativeint name.Length))
 
     /// Asks a publisher for everything.
     member _.SubscribeAll() = check "subscribe" (ZeroMqLibrary.zmq_setsockopt (handle, 6, 0n, 0un))
@@ -204,14 +206,6 @@ type internal Socket(context: nativeint, kind: SocketKind) =
             | Some(bytes, true) -> Some(List.rev (rest [ bytes ] 1))
         finally
             Marshal.FreeHGlobal message
-
-    /// The address that a socket has taken.
-    member _.Address =
-        let buffer = Array.zeroCreate<byte> 256
-        use pinned = fixed buffer
-        let mutable size = unativeint buffer.Length
-        check "tell its address" (ZeroMqLibrary.zmq_getsockopt (handle, 32, NativePtr.toNativeInt pinned, &&size))
-        Text.Encoding.UTF8.GetString(buffer, 0, int size - 1)
 
     interface IDisposable with
         member _.Dispose() = ZeroMqLibrary.zmq_close handle |> ignore
