@@ -369,7 +369,7 @@ let notebooks arguments =
                     [ "-m"; "nbconvert"; "--log-level=WARN"; "--to=notebook"; "--execute" ]
                     @ [ "--ExecutePreprocessor.timeout=600"; "--ExecutePreprocessor.record_timing=False" ]
                     @ [ "--output-dir"; work.FullName; file ]
-                    |> run [ "JUPYTER_PATH", work.FullName ])
+                    |> run [ ("JUPYTER_PATH", work.FullName) ])
 
             let check = "import nbformat, sys\nfor f in sys.argv[1:]: nbformat.validate(nbformat.read(f, 4))"
             run [] ("-c" :: check :: files @ executed)
@@ -410,7 +410,9 @@ let targets: (string * string * (string list -> unit)) list =
       "soak", "the tests with long property runs; takes dotnet test's options", test soak
       "bench", "build and run the benchmarks; takes their options", bench
       "kernel", "build, and make the notebooks' kernel known to Jupyter, for the current user", plain kernel
-      "notebooks", "execute and check all notebooks, where Jupyter is installed; with --keep keep their outputs", notebooks
+      "notebooks",
+      "execute and check all notebooks, where Jupyter is installed; with --keep keep their outputs",
+      notebooks
       "format", "format all C# and F# files; with --check only look", format
       "clean", "delete everything that was built (not the downloaded data)", plain clean ]
 

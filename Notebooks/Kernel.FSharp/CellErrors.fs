@@ -7,10 +7,7 @@ open FSharp.Compiler.Diagnostics
 open GapLab.Tensors
 
 /// What went wrong in a cell: the kind of error, one sentence, and all lines to show.
-type internal CellError =
-    { Name: string
-      Sentence: string
-      Lines: string list }
+type internal CellError = { Name: string; Sentence: string; Lines: string list }
 
 /// Errors as readers of a notebook need them: where in which cell, and nothing of how cells are run.
 module internal CellErrors =
@@ -59,7 +56,10 @@ module internal CellErrors =
 
         let sentence =
             match Array.tryHead errors with
-            | Some error -> place error + ": " + String.Join(' ', error.Message.Split([| '\r'; '\n' |], StringSplitOptions.RemoveEmptyEntries))
+            | Some error ->
+                place error
+                + ": "
+                + String.Join(' ', error.Message.Split([| '\r'; '\n' |], StringSplitOptions.RemoveEmptyEntries))
             | None -> "The cell cannot be compiled."
 
         { Name = "Compiler error"
@@ -139,4 +139,6 @@ module internal CellErrors =
             else
                 "The cell was stopped."
 
-        { Name = "Interrupted"; Sentence = sentence; Lines = [ "Interrupted: " + sentence ] }
+        { Name = "Interrupted"
+          Sentence = sentence
+          Lines = [ "Interrupted: " + sentence ] }

@@ -54,8 +54,7 @@ type internal CellOutput(publish: string -> unit, beforeWrite: unit -> unit) =
     override _.Write(buffer: char array, index: int, count: int) =
         append (fun text -> text.Append(buffer, index, count) |> ignore)
 
-    override _.WriteLine(value: string) =
-        append (fun text -> text.Append(value).Append '\n' |> ignore)
+    override _.WriteLine(value: string) = append (fun text -> text.Append(value).Append '\n' |> ignore)
 
     override _.WriteLine() = append (fun text -> text.Append '\n' |> ignore)
 

@@ -16,7 +16,8 @@ module internal CellParts =
             | None, state -> state, found
 
         ((FSharpTokenizerLexState.Initial, []), Array.indexed lines)
-        ||> Array.fold (fun (state, found) (number, line) -> scan (tokenizer.CreateLineTokenizer line) number state found)
+        ||> Array.fold (fun (state, found) (number, line) ->
+            scan (tokenizer.CreateLineTokenizer line) number state found)
         |> snd
         |> List.rev
 
@@ -24,8 +25,7 @@ module internal CellParts =
     /// of a cell, become empty.
     let split (code: string) : string list =
         let lines =
-            code.Replace("\r\n", "\n").Split '\n'
-            |> Array.map (fun line -> if line.StartsWith "#!" then "" else line)
+            code.Replace("\r\n", "\n").Split '\n' |> Array.map (fun line -> if line.StartsWith "#!" then "" else line)
 
         let blank (line: string) (from: int) (until: int) =
             // Spaces keep the columns.
@@ -45,5 +45,4 @@ module internal CellParts =
         let stops = ends lines
         let starts = (0, 0) :: [ for line, column in stops -> line, column + 2 ]
 
-        List.map2 part starts (stops @ [ last ])
-        |> List.filter (fun part -> part.Trim() <> "")
+        List.map2 part starts (stops @ [ last ]) |> List.filter (fun part -> part.Trim() <> "")

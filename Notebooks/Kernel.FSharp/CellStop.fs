@@ -17,14 +17,16 @@ type internal CellEnd<'a> =
 
 /// One run of a cell.
 type private RunningCell =
-    { Thread: Thread
-      Force: CancellationTokenSource
-      Ended: ManualResetEvent
-      /// A second request.
-      Hurry: AutoResetEvent
-      mutable Requests: int
-      mutable HasEnded: bool
-      mutable IsForced: bool }
+    {
+        Thread: Thread
+        Force: CancellationTokenSource
+        Ended: ManualResetEvent
+        /// A second request.
+        Hurry: AutoResetEvent
+        mutable Requests: int
+        mutable HasEnded: bool
+        mutable IsForced: bool
+    }
 
 /// Runs cells so that they can be stopped, in three steps. Sessions are told, and get a few seconds to store what they have. Then calls of GapLab's kernels and output throw, which ends
 /// every computation with tensors in good order. What still runs, an endless loop of the cell's own, is stopped wherever it is. A second request goes to the next step at once.
@@ -45,8 +47,7 @@ type internal CellStop() =
         WorkerPool.IsStopping <- value
 
     let escalate (cell: RunningCell) () =
-        let wait (time: TimeSpan) =
-            WaitHandle.WaitAny([| cell.Ended :> WaitHandle; cell.Hurry |], time) |> ignore
+        let wait (time: TimeSpan) = WaitHandle.WaitAny([| cell.Ended :> WaitHandle; cell.Hurry |], time) |> ignore
 
         if Interruption.StopAll() then
             wait forSessions

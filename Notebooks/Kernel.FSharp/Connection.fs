@@ -33,7 +33,9 @@ module internal Connection =
     /// Reads a connection file; a GapLabException says what is wrong with it.
     let read (path: string) : Connection =
         let refuse problem : 'a =
-            raise (GapLabException $"The connection file '{path}' {problem}; Jupyter writes it when it starts a kernel.")
+            raise (
+                GapLabException $"The connection file '{path}' {problem}; Jupyter writes it when it starts a kernel."
+            )
 
         let bytes =
             try

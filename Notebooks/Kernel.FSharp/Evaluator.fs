@@ -47,10 +47,7 @@ type internal Evaluator() =
 
     /// A place given as a number of characters, as the protocol counts them, as an index, and as line and column.
     let place (code: string) (characters: int) =
-        let index =
-            code.EnumerateRunes()
-            |> Seq.truncate (max 0 characters)
-            |> Seq.sumBy _.Utf16SequenceLength
+        let index = code.EnumerateRunes() |> Seq.truncate (max 0 characters) |> Seq.sumBy _.Utf16SequenceLength
 
         let before = code.Substring(0, index)
         let line = before |> Seq.filter ((=) '\n') |> Seq.length
@@ -116,7 +113,9 @@ type internal Evaluator() =
         | Some(island, stop, _) ->
             let _, checkedCell, _ = session.ParseAndCheckInteraction code
             let names = island.Split '.' |> Array.toList
-            let (ToolTipText.ToolTipText elements) = checkedCell.GetToolTip(line, stop, text, names, FSharpTokenTag.Identifier)
+
+            let (ToolTipText.ToolTipText elements) =
+                checkedCell.GetToolTip(line, stop, text, names, FSharpTokenTag.Identifier)
 
             let texts =
                 [ for element in elements do

@@ -10,8 +10,7 @@ open System.Text.Json.Nodes
 module internal Json =
     let private options = JsonDocumentOptions(MaxDepth = 64, AllowDuplicateProperties = false)
 
-    let private writing =
-        JsonSerializerOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 256)
+    let private writing = JsonSerializerOptions(Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, MaxDepth = 256)
 
     /// An object from UTF-8; None for anything else.
     let tryParse (utf8: byte array) : JsonObject option =
@@ -23,8 +22,7 @@ module internal Json =
             None
 
     /// An object as UTF-8.
-    let toUtf8 (value: JsonObject) =
-        Encoding.UTF8.GetBytes(value.ToJsonString writing)
+    let toUtf8 (value: JsonObject) = Encoding.UTF8.GetBytes(value.ToJsonString writing)
 
     /// A new object.
     let object (fields: (string * JsonNode) list) =

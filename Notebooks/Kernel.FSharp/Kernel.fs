@@ -27,11 +27,9 @@ type internal Kernel(connection: Connection) =
     let isRunning () = not (ended.WaitOne 0)
     let stop = CellStop()
 
-    let tryReceive (socket: Socket) =
-        socket.TryReceive() |> Option.bind (Message.tryParse connection.Key)
+    let tryReceive (socket: Socket) = socket.TryReceive() |> Option.bind (Message.tryParse connection.Key)
 
-    let send (socket: Socket) (message: Message) =
-        socket.Send(Message.toFrames connection.Key message)
+    let send (socket: Socket) (message: Message) = socket.Send(Message.toFrames connection.Key message)
 
     let reply socket (request: Message) (kind: string, content: JsonObject) =
         send socket (Message.reply request kind content)
@@ -49,7 +47,8 @@ type internal Kernel(connection: Connection) =
             stop.ThrowIfStopping()
 
             match tryReceive stdin with
-            | Some answer when answer.Kind = "input_reply" -> Json.tryString "value" answer.Content |> Option.defaultValue ""
+            | Some answer when answer.Kind = "input_reply" ->
+                Json.tryString "value" answer.Content |> Option.defaultValue ""
             | _ -> wait ()
 
         wait ()
@@ -66,7 +65,12 @@ type internal Kernel(connection: Connection) =
 
     let shutDown (socket: Socket) (request: Message) =
         let restart = Json.flagOr false "restart" request.Content
-        reply socket request ("shutdown_reply", Json.object [ "status", Json.string "ok"; "restart", Json.flag restart ])
+
+        reply
+            socket
+            request
+            ("shutdown_reply", Json.object [ "status", Json.string "ok"; "restart", Json.flag restart ])
+
         ended.Set() |> ignore
         // Twice: without waiting for sessions to store anything.
         stop.Request()

@@ -14,8 +14,7 @@ module internal KernelSpec =
     /// What starts this program, given the path of a connection file.
     let content (program: string) =
         Json.object
-            [ "argv",
-              Json.array [ for argument in [ "dotnet"; program; "{connection_file}" ] -> Json.string argument ]
+            [ "argv", Json.array [ for argument in [ "dotnet"; program; "{connection_file}" ] -> Json.string argument ]
               "display_name", Json.string ".NET (F#)"
               "language", Json.string "F#"
               "interrupt_mode", Json.string "message"

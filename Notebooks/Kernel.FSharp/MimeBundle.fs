@@ -7,9 +7,7 @@ open GapLab.Tensors
 open GapLab.Workbench
 
 /// One thing to show, in several forms of which a notebook takes the richest that it can, by their MIME types.
-type internal MimeBundle =
-    { Forms: (string * JsonNode) list
-      Metadata: JsonObject }
+type internal MimeBundle = { Forms: (string * JsonNode) list; Metadata: JsonObject }
 
 module internal MimeBundle =
     /// Rows of a frame that are shown.
@@ -21,8 +19,7 @@ module internal MimeBundle =
     let ofText (text: string) = ofForms [ "text/plain", Json.string text ]
 
     /// HTML, with a text for those who cannot show it.
-    let ofHtml (html: string) (text: string) =
-        ofForms [ "text/html", Json.string html; "text/plain", Json.string text ]
+    let ofHtml (html: string) (text: string) = ofForms [ "text/html", Json.string html; "text/plain", Json.string text ]
 
     let ofMarkdown (markdown: string) =
         ofForms [ "text/markdown", Json.string markdown; "text/plain", Json.string markdown ]
@@ -79,14 +76,16 @@ module internal MimeBundle =
             | title -> "Chart: " + title["text"].GetValue<string>()
 
         match tryPng chart with
-        | None ->
-            ofForms [ "application/vnd.plotly.v1+json", figure :> JsonNode; "text/plain", Json.string title ]
+        | None -> ofForms [ "application/vnd.plotly.v1+json", figure :> JsonNode; "text/plain", Json.string title ]
         | Some png ->
             // A picture has two dots for each pixel.
-            let size = Json.object [ for name, usual in [ "width", 900; "height", 500 ] -> name, sizeOr usual name layout ]
+            let size =
+                Json.object [ for name, usual in [ "width", 900; "height", 500 ] -> name, sizeOr usual name layout ]
 
             { Forms =
-                [ "application/vnd.plotly.v1+json", figure :> JsonNode
+                // Of images there is nothing to explore, and their pixels as numbers would make a notebook large.
+                [ if chart.Area.IsNone then
+                      "application/vnd.plotly.v1+json", figure :> JsonNode
                   "image/png", Json.string (Convert.ToBase64String png)
                   "text/plain", Json.string title ]
               Metadata = Json.object [ "image/png", size ] }

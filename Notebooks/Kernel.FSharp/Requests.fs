@@ -8,7 +8,8 @@ open GapLab.Tensors
 
 /// What the kernel answers to each request of the shell channel. All of it runs on one thread.
 [<Sealed>]
-type internal Requests(publisher: Publisher, evaluator: Lazy<Evaluator>, stop: CellStop, ask: Message -> string -> string) =
+type internal Requests
+    (publisher: Publisher, evaluator: Lazy<Evaluator>, stop: CellStop, ask: Message -> string -> string) =
     let mutable count = 0
     let mutable request: Message option = None
 
@@ -40,8 +41,7 @@ type internal Requests(publisher: Publisher, evaluator: Lazy<Evaluator>, stop: C
             flush ()
             publisher.Send("display_data", parent, MimeBundle.toContent bundle)
 
-    let ok (fields: (string * JsonNode) list) =
-        Json.object (("status", Json.string "ok") :: fields)
+    let ok (fields: (string * JsonNode) list) = Json.object (("status", Json.string "ok") :: fields)
 
     let errorFields (error: CellError) =
         [ "ename", Json.string error.Name
@@ -113,15 +113,9 @@ type internal Requests(publisher: Publisher, evaluator: Lazy<Evaluator>, stop: C
 
         match outcome with
         | Ok _ ->
-            ok
-                [ "execution_count", Json.integer count
-                  "payload", Json.array []
-                  "user_expressions", JsonObject() ]
+            ok [ "execution_count", Json.integer count; "payload", Json.array []; "user_expressions", JsonObject() ]
         | Error error ->
-            Json.object (
-                [ "status", Json.string "error"; "execution_count", Json.integer count ]
-                @ errorFields error
-            )
+            Json.object ([ "status", Json.string "error"; "execution_count", Json.integer count ] @ errorFields error)
 
     let complete code cursor =
         let words, start, stop = evaluator.Value.Complete(code, cursor)

@@ -155,7 +155,10 @@ type internal Socket(context: nativeint, kind: SocketKind) =
     /// The name by which a router knows this socket; before it connects.
     member _.Name(name: byte array) =
         use pinned = fixed name
-        check "take a name" (ZeroMqLibrary.zmq_setsockopt (handle, 5, NativePtr.toNativeInt pinned, unativeint name.Length))
+
+        check
+            "take a name"
+            (ZeroMqLibrary.zmq_setsockopt (handle, 5, NativePtr.toNativeInt pinned, unativeint name.Length))
 
     /// Asks a publisher for everything.
     member _.SubscribeAll() = check "subscribe" (ZeroMqLibrary.zmq_setsockopt (handle, 6, 0n, 0un))

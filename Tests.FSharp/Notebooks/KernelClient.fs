@@ -133,8 +133,7 @@ type internal KernelClient() =
         { Content = (receive shell "reply" (answers request)).Content
           Published = published }
 
-    let code (text: string) more =
-        Json.object (("code", Json.string text) :: more)
+    let code (text: string) more = Json.object (("code", Json.string text) :: more)
 
     // A subscription takes a moment: questions are asked until both channels answer.
     do
@@ -159,8 +158,7 @@ type internal KernelClient() =
     member _.Process = running
 
     /// Sends a request and waits for all that comes of it.
-    member _.Request(kind, content) =
-        complete (send shell kind content) ignore
+    member _.Request(kind, content) = complete (send shell kind content) ignore
 
     /// Runs a cell.
     member _.Execute(text: string) =
@@ -191,8 +189,7 @@ type internal KernelClient() =
 
     /// The frames of a request to run a cell, rightly signed.
     member _.Frames(text: string) =
-        Message.create [] "execute_request" (JsonObject()) (code text [])
-        |> Message.toFrames connection.Key
+        Message.create [] "execute_request" (JsonObject()) (code text []) |> Message.toFrames connection.Key
 
     /// Whether the heartbeat comes back.
     member _.Beats() =

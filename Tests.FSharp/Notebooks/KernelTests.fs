@@ -22,8 +22,7 @@ type KernelTests() =
         started <- Some(new KernelClient())
 
     [<OneTimeTearDown>]
-    member _.End() =
-        started |> Option.iter (fun client -> (client :> IDisposable).Dispose())
+    member _.End() = started |> Option.iter (fun client -> (client :> IDisposable).Dispose())
 
     [<Test>]
     member _.``the value of a cell's last expression is its result``() =
@@ -84,7 +83,7 @@ type KernelTests() =
         let requests = [ for text in [ "failwith \"first\""; "printfn \"second\""; "3" ] -> kernel.Send text ]
         let replies = [ for request in requests -> kernel.Finish request ]
         equal [ "error"; "aborted"; "aborted" ] (replies |> List.map _.Status)
-        equal "" replies[1].Stream("stdout")
+        equal "" (replies[1].Stream "stdout")
         equal "4" ((kernel.Execute "4").Result "text/plain")
 
     [<TestCase "while true do ()">]
@@ -153,6 +152,7 @@ type KernelTests() =
     member _.``words are completed, explained, and known to be complete``() =
         let kernel = kernel ()
         kernel.Execute "let someText = \"😀\"" |> ignore
+
         let ask kind (code: string) (cursor: int) =
             kernel.Request(kind, Json.object [ "code", Json.string code; "cursor_pos", Json.integer cursor ]).Content
 

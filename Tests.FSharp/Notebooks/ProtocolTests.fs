@@ -19,8 +19,7 @@ let private frames =
     |> Message.toFrames key
 
 /// The frames of a message with the right signature for whatever its four dictionaries hold.
-let private signed (parts: byte array list) =
-    [ "someone"B; "<IDS|MSG>"B; Message.sign key parts ] @ parts
+let private signed (parts: byte array list) = [ "someone"B; "<IDS|MSG>"B; Message.sign key parts ] @ parts
 
 let private header = """{"msg_id":"1","msg_type":"execute_request"}"""B
 
@@ -40,8 +39,7 @@ let ``a message comes back as it was sent`` (texts: string list) =
     // Half a pair of surrogates cannot be sent.
     let wellFormed (text: string) = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(string text))
 
-    let content =
-        Json.object [ for i, text in List.indexed texts -> $"field {i}", Json.string (string text) ]
+    let content = Json.object [ for i, text in List.indexed texts -> $"field {i}", Json.string (string text) ]
 
     let parent = Json.object [ "msg_id", Json.string "parent" ]
     let sent = Message.create [ [| 0uy; 255uy |] ] "stream" parent content
