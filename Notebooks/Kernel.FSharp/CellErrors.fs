@@ -132,12 +132,14 @@ module internal CellErrors =
           Lines = $"{name}: {error.Message}" :: List.distinct shown }
 
     /// A cell that was stopped.
-    let interrupted byForce : CellError =
+    let interrupted kind : CellError =
         let sentence =
-            if byForce then
+            match kind with
+            | InOrder -> "The cell was stopped."
+            | ByForce ->
                 "The cell was stopped where it was; should something be in disorder after this, restart the kernel."
-            else
-                "The cell was stopped."
+            | LeftBehind ->
+                "The cell cannot be stopped and was left behind, where it may still use a processor: restart the kernel to end it."
 
         { Name = "Interrupted"
           Sentence = sentence

@@ -1,7 +1,9 @@
 namespace GapLab.Notebooks
 
 open System
+open System.Collections.Concurrent
 open System.Runtime
+open System.Runtime.ExceptionServices
 open System.Threading
 open System.Threading.Tasks
 open GapLab.Tensors
@@ -9,36 +11,65 @@ open GapLab.Workbench
 
 #nowarn "44" // ControlledExecution is marked as risky: it is what a program's own loops leave.
 
+/// How a cell was stopped.
+type internal StopKind =
+    | InOrder
+    /// Wherever it was.
+    | ByForce
+    /// Not at all: it may still run.
+    | LeftBehind
+
 /// How a cell came to its end.
 type internal CellEnd<'a> =
     | Completed of 'a
-    /// On request; with force if nothing else helped.
-    | Stopped of byForce: bool
+    /// On request.
+    | Stopped of StopKind
+
+/// The thread on which cells run one after the other, so that what belongs to a thread lasts from cell to cell.
+type private CellThread = { Jobs: BlockingCollection<unit -> unit>; Thread: Thread }
 
 /// One run of a cell.
 type private RunningCell =
     {
-        Thread: Thread
+        Place: CellThread
         Force: CancellationTokenSource
-        Ended: ManualResetEvent
+        /// Whether it ended or was left behind.
+        Over: ManualResetEvent
         /// A second request.
         Hurry: AutoResetEvent
-        mutable Requests: int
-        mutable HasEnded: bool
+        mutable IsRequested: bool
         mutable IsForced: bool
+        mutable IsLeftBehind: bool
+        mutable HasEnded: bool
     }
 
-/// Runs cells so that they can be stopped, in three steps. Sessions are told, and get a few seconds to store what they have. Then calls of GapLab's kernels and output throw, which ends
-/// every computation with tensors in good order. What still runs, an endless loop of the cell's own, is stopped wherever it is. A second request goes to the next step at once.
+/// Runs cells so that they can be stopped, step by step. Sessions are told, and get a few seconds to store what they have. Then calls of GapLab's kernels and output throw, which ends
+/// every computation with tensors in good order. What still runs, an endless loop of the cell's own, is stopped wherever it is. What even that does not stop is left behind, and the next
+/// cells get another thread. A second request goes to the next step at once.
 [<Sealed>]
 type internal CellStop() =
     static let forSessions = TimeSpan.FromSeconds 3.
     static let forKernels = TimeSpan.FromSeconds 1.
 
-    // Attempts to wake a cell. The runtime cannot stop code whose handlers of exceptions throw others, nor native code.
-    static let hopeless = 30
+    // Attempts to wake a cell, three a second. The runtime cannot stop native code, nor some handlers of exceptions.
+    static let attempts = 12
+
+    // Cells may recurse deeply.
+    static let stack = 256 <<< 20
+
+    let startThread () =
+        let jobs = new BlockingCollection<unit -> unit>()
+
+        let work () =
+            for job in jobs.GetConsumingEnumerable() do
+                job ()
+
+        let thread = Thread(work, stack, IsBackground = true, Name = "Cells")
+        thread.Start()
+        { Jobs = jobs; Thread = thread }
 
     let gate = obj ()
+    let mutable place = startThread ()
     let mutable running: RunningCell option = None
     let mutable isStopping = false
 
@@ -46,50 +77,61 @@ type internal CellStop() =
         Volatile.Write(&isStopping, value)
         WorkerPool.IsStopping <- value
 
+    /// Changes a cell that still runs; whether it did.
+    let change (cell: RunningCell) action =
+        lock gate (fun () ->
+            if not cell.HasEnded then
+                action ()
+
+            not cell.HasEnded)
+
     let escalate (cell: RunningCell) () =
-        let wait (time: TimeSpan) = WaitHandle.WaitAny([| cell.Ended :> WaitHandle; cell.Hurry |], time) |> ignore
+        let wait (time: TimeSpan) = WaitHandle.WaitAny([| cell.Over :> WaitHandle; cell.Hurry |], time) |> ignore
 
         if Interruption.StopAll() then
             wait forSessions
 
-        lock gate (fun () ->
-            if not cell.HasEnded then
-                setStopping true)
+        if change cell (fun () -> setStopping true) then
+            wait forKernels
 
-        wait forKernels
+        let force () =
+            cell.IsForced <- true
+            // An exception of output in a handler of the one that now comes would hold it up.
+            setStopping false
 
-        lock gate (fun () ->
-            if not cell.HasEnded then
-                cell.IsForced <- true
-                // An exception of output in a handler of the one that now comes would hold it up.
-                setStopping false)
-
-        if cell.IsForced then
+        if change cell force then
             // Stops running code; the call returns only after that.
             Task.Run(fun () -> cell.Force.Cancel()) |> ignore
+            let mutable left = attempts
 
-            let mutable attempts = 0
+            while left > 0 && not (cell.Over.WaitOne 300) do
+                left <- left - 1
 
-            while not (cell.Ended.WaitOne 300) do
                 // A thread that waits or sleeps has to be woken for it; one that runs, perhaps a handler, is left alone.
-                lock gate (fun () ->
-                    if not cell.HasEnded && cell.Thread.ThreadState.HasFlag ThreadState.WaitSleepJoin then
-                        cell.Thread.Interrupt())
+                change cell (fun () ->
+                    if cell.Place.Thread.ThreadState.HasFlag ThreadState.WaitSleepJoin then
+                        cell.Place.Thread.Interrupt())
+                |> ignore
 
-                attempts <- attempts + 1
+            change cell (fun () ->
+                cell.IsLeftBehind <- true
+                cell.Place.Jobs.CompleteAdding()
+                place <- startThread ()
+                running <- None
+                cell.Over.Set() |> ignore)
+            |> ignore
 
-                if attempts = hopeless then
-                    eprintfn "The cell cannot be stopped: restart the kernel."
-
-    /// Ends a run although the thread may still be woken at any moment.
+    /// Ends a run, on its thread, although that may still be woken at any moment.
     let finish (cell: RunningCell) =
         let rec attempt () =
             try
                 lock gate (fun () ->
                     cell.HasEnded <- true
-                    running <- None
-                    setStopping false
-                    cell.Ended.Set() |> ignore)
+
+                    if not cell.IsLeftBehind then
+                        running <- None
+                        setStopping false
+                        cell.Over.Set() |> ignore)
             with :? ThreadInterruptedException ->
                 attempt ()
 
@@ -100,58 +142,52 @@ type internal CellStop() =
         with :? ThreadInterruptedException ->
             ()
 
-    /// Whether the cell's thread is to end at the next output.
-    member _.IsStopping =
-        Volatile.Read(&isStopping)
-        && (match running with
-            | Some cell -> cell.Thread = Thread.CurrentThread
-            | None -> false)
-
     /// Throws on the thread of a cell that is to end.
-    member stop.ThrowIfStopping() =
-        if stop.IsStopping then
+    member _.ThrowIfStopping() =
+        if Volatile.Read(&isStopping) && place.Thread = Thread.CurrentThread then
             raise (OperationCanceledException "The cell was stopped.")
 
-    /// Runs a cell on this thread. Its exceptions are thrown on, unless it had been asked to stop.
+    /// Runs a cell on the thread of cells, and waits. Its exceptions are thrown on, unless it had been asked to stop.
     member _.Run(action: unit -> 'a) : CellEnd<'a> =
         let cell =
-            { Thread = Thread.CurrentThread
+            { Place = place
               Force = new CancellationTokenSource()
-              Ended = new ManualResetEvent(false)
+              Over = new ManualResetEvent(false)
               Hurry = new AutoResetEvent(false)
-              Requests = 0
-              HasEnded = false
-              IsForced = false }
+              IsRequested = false
+              IsForced = false
+              IsLeftBehind = false
+              HasEnded = false }
+
+        let result = ref None
+        let failure = ref None
+
+        let job () =
+            try
+                ControlledExecution.Run((fun () -> result.Value <- Some(action ())), cell.Force.Token)
+            with e ->
+                failure.Value <- Some e
+
+            finish cell
 
         lock gate (fun () -> running <- Some cell)
-        let mutable result = None
-        let mutable failure = None
+        cell.Place.Jobs.Add job
+        cell.Over.WaitOne() |> ignore
 
-        try
-            try
-                ControlledExecution.Run((fun () -> result <- Some(action ())), cell.Force.Token)
-            finally
-                finish cell
-        with e ->
-            failure <- Some e
-
-        match failure, result with
-        | Some _, _
-        | None, None when cell.Requests > 0 -> Stopped cell.IsForced
-        | Some e, _ -> Runtime.ExceptionServices.ExceptionDispatchInfo.Throw e |> unbox
-        | None, Some _ when cell.IsForced -> Stopped true
-        | None, Some value -> Completed value
-        | None, None -> Stopped cell.IsForced
+        match result.Value, failure.Value with
+        | _ when cell.IsLeftBehind -> Stopped LeftBehind
+        | _ when cell.IsForced -> Stopped ByForce
+        | _, Some _ when cell.IsRequested -> Stopped InOrder
+        | _, Some error -> ExceptionDispatchInfo.Throw error |> unbox
+        | Some value, None -> Completed value
+        | None, None -> Stopped InOrder
 
     /// Asks the running cell to stop, if there is one; returns at once.
     member _.Request() =
         lock gate (fun () ->
             match running with
             | None -> ()
+            | Some cell when cell.IsRequested -> cell.Hurry.Set() |> ignore
             | Some cell ->
-                cell.Requests <- cell.Requests + 1
-
-                if cell.Requests = 1 then
-                    Thread(escalate cell, IsBackground = true, Name = "Stopping a cell").Start()
-                else
-                    cell.Hurry.Set() |> ignore)
+                cell.IsRequested <- true
+                Thread(escalate cell, IsBackground = true, Name = "Stopping a cell").Start())

@@ -7,7 +7,7 @@ open System.Text.Json.Nodes
 open System.Threading
 open GapLab.Workbench
 
-/// The sockets of a kernel and the threads that listen to them: heartbeat; control, which is answered while a cell runs; shell, where cells run one after the other.
+/// The sockets of a kernel and the threads that listen to them: heartbeat; control, which is answered while a cell runs; shell, where cells are taken one after the other.
 [<Sealed>]
 type internal Kernel(connection: Connection) =
     let context = new SocketContext()
@@ -136,8 +136,8 @@ type internal Kernel(connection: Connection) =
 
         (heartbeat :> IDisposable).Dispose()
 
-    let start name stack (action: unit -> unit) =
-        let thread = Thread(action, stack, IsBackground = true, Name = name)
+    let start name (action: unit -> unit) =
+        let thread = Thread(action, IsBackground = true, Name = name)
         thread.Start()
         thread
 
@@ -159,11 +159,8 @@ type internal Kernel(connection: Connection) =
 
                     Thread.Sleep 1000
 
-            start "Parent" 0 watch |> ignore
+            start "Parent" watch |> ignore
         | _ -> ()
-
-    /// Cells may recurse deeply.
-    static let cellStack = 256 <<< 20
 
     /// Answers requests until one of them is to shut down.
     member _.Run() =
@@ -178,9 +175,9 @@ type internal Kernel(connection: Connection) =
             )
 
         publisher.Status("starting", JsonObject())
-        start "Jupyter heartbeat" 0 beat |> ignore
-        let controlThread = start "Jupyter control" 0 (listen control answerControl)
-        let shellThread = start "Cells" cellStack (listen shell answerShell)
+        start "Jupyter heartbeat" beat |> ignore
+        let controlThread = start "Jupyter control" (listen control answerControl)
+        let shellThread = start "Jupyter shell" (listen shell answerShell)
         watchParent ()
         ended.WaitOne() |> ignore
         controlThread.Join(TimeSpan.FromSeconds 2.) |> ignore
@@ -189,7 +186,7 @@ type internal Kernel(connection: Connection) =
             requests.Finish()
             (stdin :> IDisposable).Dispose()
             publisher.Finish()
-            let last = start "End" 0 (context :> IDisposable).Dispose
+            let last = start "End" (context :> IDisposable).Dispose
             last.Join(TimeSpan.FromSeconds 2.) |> ignore
         else
             // A cell that nothing stops; the process ends with it.

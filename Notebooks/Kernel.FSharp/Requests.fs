@@ -67,8 +67,11 @@ type internal Requests
 
     /// The outcome of a cell: values, or what went wrong.
     let run code =
+        // Not in what can be stopped: a lazy value keeps the exception of its first attempt.
+        let evaluator = evaluator.Value
+
         let evaluate () =
-            evaluator.Value.Evaluate(code, count)
+            evaluator.Evaluate(code, count)
             |> Result.bind (fun value ->
                 try
                     value
@@ -82,7 +85,7 @@ type internal Requests
         try
             match stop.Run evaluate with
             | Completed outcome -> outcome
-            | Stopped byForce -> Error(CellErrors.interrupted byForce)
+            | Stopped kind -> Error(CellErrors.interrupted kind)
         with e ->
             Error(CellErrors.ofException e)
 

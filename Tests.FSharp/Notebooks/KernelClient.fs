@@ -43,7 +43,7 @@ type internal KernelClient() =
         Path.Combine(repository, "Notebooks", "Kernel.FSharp", "bin", "Release", "net10.0", "GapLab.Kernel.dll")
 
     /// Longer than anything takes, even on a machine that is busy.
-    static let patience = TimeSpan.FromSeconds 120.
+    static let patience = TimeSpan.FromSeconds 60.
 
     let freePorts count =
         let listeners = [ for _ in 1..count -> new TcpListener(IPAddress.Loopback, 0) ]

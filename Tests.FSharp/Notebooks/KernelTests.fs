@@ -90,6 +90,7 @@ type KernelTests() =
     [<TestCase "System.Threading.Thread.Sleep -1">]
     [<TestCase "while true do printf \"x\"">]
     [<TestCase "try (while true do ()) with _ -> ()">]
+    [<TestCase "try (while true do ()) with e -> failwith e.Message">]
     [<TestCase "while true do GapLab.Tensors.WorkerPool.ForEach(4, ignore)">]
     member _.``an endless cell is interrupted, and what was defined before remains``(cell: string) =
         let kernel = kernel ()
