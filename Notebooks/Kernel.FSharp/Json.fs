@@ -18,8 +18,10 @@ module internal Json =
             match JsonNode.Parse(ReadOnlySpan utf8, Nullable(), options) with
             | :? JsonObject as parsed -> Some parsed
             | _ -> None
-        with :? JsonException ->
-            None
+        with
+        | :? JsonException
+        // A name that is no valid UTF-8.
+        | :? InvalidOperationException -> None
 
     /// An object as UTF-8.
     let toUtf8 (value: JsonObject) = Encoding.UTF8.GetBytes(value.ToJsonString writing)

@@ -175,12 +175,14 @@ type internal Kernel(connection: Connection) =
             )
 
         publisher.Status("starting", JsonObject())
-        start "Jupyter heartbeat" beat |> ignore
+        let heartThread = start "Jupyter heartbeat" beat
         let controlThread = start "Jupyter control" (listen control answerControl)
         let shellThread = start "Jupyter shell" (listen shell answerShell)
         watchParent ()
         ended.WaitOne() |> ignore
         controlThread.Join(TimeSpan.FromSeconds 2.) |> ignore
+        // The context must not end under a thread that still listens.
+        heartThread.Join(TimeSpan.FromSeconds 2.) |> ignore
 
         if shellThread.Join(TimeSpan.FromSeconds 4.) then
             requests.Finish()

@@ -67,7 +67,7 @@ type KernelTests() =
         equal "error" reply.Status
         contains "line 3, column 13: error FS0039" reply.Traceback
         contains "    let b = 1 + nowhere\n                ^^^^^^^" reply.Traceback
-        let reply = kernel.Execute "let fails (x: int) =\n    failwithf \"no %d\" x\n\nfails 7"
+        let reply = kernel.Execute "let fails (x: int) : int =\n    failwithf \"no %d\" x\n\nfails 7"
         equal "no 7" (reply.Content["evalue"].GetValue<string>())
         contains "Exception: no 7" reply.Traceback
         contains "line 2" reply.Traceback

@@ -167,7 +167,7 @@ let ``a cell is divided at ;; outside texts and comments, and its lines keep the
     equal [ "1" ] (CellParts.split "1")
     equal [] (CellParts.split " \n")
     equal [ "let a = \";;\" // ;;\n(* ;; *) a" ] (CellParts.split "let a = \";;\" // ;;\n(* ;; *) a")
-    equal [ "let a = 1"; "\n\na + 1" ] (CellParts.split "let a = 1;;\n\na + 1")
+    equal [ "let a = 1"; "           \n\na + 1" ] (CellParts.split "let a = 1;;\n\na + 1")
     equal [ "a"; "   b" ] (CellParts.split "a;;b;;")
     equal [ "\nlet a = 1" ] (CellParts.split "#!fsharp\r\nlet a = 1")
 
