@@ -337,13 +337,11 @@ let private findJupyter () =
 
 /// Executes every notebook from the top, with this build's kernel, and checks what comes of it; with --keep the notebooks are replaced by their executed selves.
 let notebooks arguments =
-    let keep =
-        match arguments with
-        | [] -> false
-        | [ "--keep" ] -> true
-        | _ ->
-            eprintfn "The target 'notebooks' knows only the argument '--keep'."
-            raise (StepFailed 1)
+    let keep = (arguments = [ "--keep" ])
+
+    if not (keep || List.isEmpty arguments) then
+        eprintfn "The target 'notebooks' knows only the argument '--keep'."
+        raise (StepFailed 1)
 
     build ()
 
