@@ -15,13 +15,17 @@ module internal Json =
     /// An object from UTF-8; None for anything else.
     let tryParse (utf8: byte array) : JsonObject option =
         try
-            match JsonNode.Parse(ReadOnlySpan utf8, Nullable(), options) with
+            // A node reads its names later, when nobody expects them to be wrong.
+            match
+                if Unicode.Utf8.IsValid(ReadOnlySpan utf8) then
+                    JsonNode.Parse(ReadOnlySpan utf8, Nullable(), options)
+                else
+                    null
+            with
             | :? JsonObject as parsed -> Some parsed
             | _ -> None
-        with
-        | :? JsonException
-        // A name that is no valid UTF-8.
-        | :? InvalidOperationException -> None
+        with :? JsonException ->
+            None
 
     /// An object as UTF-8.
     let toUtf8 (value: JsonObject) = Encoding.UTF8.GetBytes(value.ToJsonString writing)

@@ -126,7 +126,11 @@ type internal Kernel(connection: Connection) =
 
     let listen (socket: Socket) answer () =
         while isRunning () do
-            tryReceive socket |> Option.iter answer
+            try
+                tryReceive socket |> Option.iter answer
+            with e ->
+                // No message, whatever is in it, ends the kernel.
+                eprintfn "A message could not be answered: %s" e.Message
 
         (socket :> IDisposable).Dispose()
 

@@ -70,7 +70,7 @@ type KernelTests() =
         let reply = kernel.Execute "let fails (x: int) : int =\n    failwithf \"no %d\" x\n\nfails 7"
         equal "no 7" (reply.Content["evalue"].GetValue<string>())
         contains "Exception: no 7" reply.Traceback
-        contains "line 2" reply.Traceback
+        contains "line 4" reply.Traceback
         holds "nothing of how cells run is shown" (not (reply.Traceback.Contains "Reflection"))
         let reply = kernel.Execute "GapLab.Workbench.Frame.readCsv \"no-such-file.csv\""
         equal "GapLabException" (reply.Content["ename"].GetValue<string>())
