@@ -299,6 +299,87 @@ let clean () =
         if Directory.Exists folder then
             Directory.Delete(folder, true)
 
+// ---------------------------------------------------------------------------------------------------------------
+// Notebooks
+
+let private kernelProgram =
+    Path.Combine(root, "Notebooks", "Kernel.FSharp", "bin", "Release", "net10.0", "GapLab.Kernel.dll")
+
+/// Makes the kernel known to Jupyter, for the current user.
+let kernel () =
+    build ()
+    openlyIn root [ kernelProgram; "install" ]
+
+/// Runs a program of Python and lets it use this terminal; its exit code, None if there is no such Python.
+let private python (program: string) (environment: (string * string) list) silent (arguments: string list) =
+    let start = ProcessStartInfo(program, arguments, WorkingDirectory = root, UseShellExecute = false)
+    start.RedirectStandardError <- silent
+
+    for name, value in environment do
+        start.Environment[name] <- value
+
+    try
+        use running = Process.Start start
+
+        if silent then
+            running.StandardError.ReadToEnd() |> ignore
+
+        running.WaitForExit()
+        Some running.ExitCode
+    with :? ComponentModel.Win32Exception ->
+        None
+
+/// A Python that has what executes and checks notebooks.
+let private findJupyter () =
+    [ "/usr/bin/python3"; "python3"; "python" ]
+    |> List.tryFind (fun program ->
+        python program [] true [ "-c"; "import nbconvert, nbclient, nbformat, jupyter_client" ] = Some 0)
+
+/// Executes every notebook from the top, with this build's kernel, and checks what comes of it; with --keep the notebooks are replaced by their executed selves.
+let notebooks arguments =
+    let keep = (arguments = [ "--keep" ])
+
+    if not (keep || List.isEmpty arguments) then
+        eprintfn "The target 'notebooks' knows only the argument '--keep'."
+        raise (StepFailed 1)
+
+    build ()
+
+    match findJupyter () with
+    | None ->
+        printfn
+            "The notebooks are not executed, because Jupyter's nbconvert is not installed (Debian: apt-get install python3-nbconvert python3-nbclient)."
+    | Some program ->
+        let work = Directory.CreateTempSubdirectory "gaplab-notebooks-"
+
+        let run environment arguments =
+            match python program environment false arguments with
+            | Some 0 -> ()
+            | _ -> raise (StepFailed 1)
+
+        try
+            quietly [] [ kernelProgram; "install"; work.FullName ]
+            let files = Directory.GetFiles(Path.Combine(root, "Notebooks"), "*.ipynb") |> Array.sort |> Array.toList
+            let executed = files |> List.map (fun file -> Path.Combine(work.FullName, Path.GetFileName file))
+
+            for file in files do
+                step (Path.GetFileNameWithoutExtension file) (fun () ->
+                    [ "-m"; "nbconvert"; "--log-level=WARN"; "--to=notebook"; "--execute" ]
+                    @ [ "--ExecutePreprocessor.timeout=600"; "--ExecutePreprocessor.record_timing=False" ]
+                    @ [ "--output-dir"; work.FullName; file ]
+                    |> run [ ("JUPYTER_PATH", work.FullName) ])
+
+            let check = "import nbformat, sys\nfor f in sys.argv[1:]: nbformat.validate(nbformat.read(f, 4))"
+            run [] ("-c" :: check :: files @ executed)
+
+            if keep then
+                for file, result in List.zip files executed do
+                    File.Copy(result, file, true)
+
+            printfn "%d notebooks run and are valid." files.Length
+        finally
+            work.Delete true
+
 let private soak = [ ("GAPLAB_SOAK", "1") ]
 
 /// The tests of devices and derivatives again, with the processor's wider vectors switched off.
@@ -326,6 +407,10 @@ let targets: (string * string * (string list -> unit)) list =
       "simd", "the tests of devices and derivatives with 256- and with 128-bit vectors", simd
       "soak", "the tests with long property runs; takes dotnet test's options", test soak
       "bench", "build and run the benchmarks; takes their options", bench
+      "kernel", "build, and make the notebooks' kernel known to Jupyter, for the current user", plain kernel
+      "notebooks",
+      "execute and check all notebooks, where Jupyter is installed; with --keep keep their outputs",
+      notebooks
       "format", "format all C# and F# files; with --check only look", format
       "clean", "delete everything that was built (not the downloaded data)", plain clean ]
 
@@ -334,7 +419,7 @@ let private usage (writer: TextWriter) =
     writer.WriteLine()
 
     for name, meaning, _ in targets do
-        writer.WriteLine $"  %-8s{name} {meaning}"
+        writer.WriteLine $"  %-9s{name} {meaning}"
 
     writer.WriteLine()
     writer.WriteLine "This list: dotnet fsi build.fsx help (dotnet fsi keeps a bare --help for itself)."

@@ -222,6 +222,41 @@ module Cli =
     let private scriptName (path: string) =
         Path.GetRelativePath(Directory.GetCurrentDirectory(), path).Replace(Path.DirectorySeparatorChar, '/')
 
+    /// The options of a command line, as long as it has only those that `uses` and all scripts understand. `program` is who takes them, `help` where they are explained.
+    let internal parse program help uses (arguments: string array) =
+        let parser = ArgumentParser.Create<CommandLine>(programName = program)
+        let fail problem = fail $"{problem}; see {help}."
+
+        // The one argument that is no option takes whatever else is there, so that Argu does not see these.
+        let known = parser.GetArgumentCases() |> Seq.collect _.CommandLineNames.Value |> set
+
+        let isUnknown (argument: string) =
+            argument.StartsWith "--" && not (isHelp argument || known.Contains(argument.Split('=')[0]))
+
+        match Array.tryFind isUnknown arguments with
+        | Some unknown -> fail $"Unrecognized argument: '{unknown}'"
+        | None -> ()
+
+        let options =
+            try
+                parser.Parse(arguments, raiseOnUsage = false)
+            with :? ArguParseException as e ->
+                let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
+                let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
+                fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}"
+
+        for name in options.GetAllResults() |> List.map optionName do
+            if not (isUnderstood uses name) then
+                let what =
+                    if name = weights then
+                        $"takes options only, not '{options.GetResult CommandLine.Weights}'"
+                    else
+                        $"has no option --{name}"
+
+                fail $"{program} {what}"
+
+        options
+
     /// Runs a script with its `fsi.CommandLineArgs`: parses the options, hands them over, and turns errors into one sentence on stderr and
     /// exit code 1. `uses` names the options that the script understands beside those that all do. `dotnet fsi` keeps a plain --help for itself, so help is
     /// also `help` or `-- --help`.
@@ -233,50 +268,16 @@ module Cli =
         : int =
         let script = scriptName commandLine[0]
         let arguments = commandLine[1..] |> Array.filter (fun argument -> argument <> "--")
-        let parser = ArgumentParser.Create<CommandLine>(programName = "dotnet fsi " + script)
-
-        let parse () =
-            let fail problem = fail $"{problem}; see 'dotnet fsi {script} help'."
-
-            // The one argument that is no option takes whatever else is there, so that Argu does not see these.
-            let known = parser.GetArgumentCases() |> Seq.collect _.CommandLineNames.Value |> set
-
-            let isUnknown (argument: string) =
-                argument.StartsWith "--" && not (isHelp argument || known.Contains(argument.Split('=')[0]))
-
-            match Array.tryFind isUnknown arguments with
-            | Some unknown -> fail $"Unrecognized argument: '{unknown}'"
-            | None -> ()
-
-            let options =
-                try
-                    parser.Parse(arguments, raiseOnUsage = false)
-                with :? ArguParseException as e ->
-                    let problem = e.Message.Split('\n').[0].Trim().TrimEnd('.')
-                    let problem = problem.Substring(problem.IndexOf(':') + 1).Trim()
-                    fail $"{Char.ToUpperInvariant problem[0]}{problem.Substring 1}"
-
-            for name in options.GetAllResults() |> List.map optionName do
-                if not (isUnderstood uses name) then
-                    let what =
-                        if name = weights then
-                            $"takes options only, not '{options.GetResult CommandLine.Weights}'"
-                        else
-                            $"has no option --{name}"
-
-                    fail $"{Path.GetFileName script} {what}"
-
-            options
 
         let start () =
             try
-                main (parse ())
+                main (parse (Path.GetFileName script) $"'dotnet fsi {script} help'" uses arguments)
                 0
             with ScriptEnd exitCode ->
                 exitCode
 
         if arguments |> Array.tryHead |> Option.exists isHelp then
-            printHelp parser script summary uses
+            printHelp (ArgumentParser.Create<CommandLine>()) script summary uses
             0
         elif Array.contains "--verbose" arguments then
             start ()

@@ -188,7 +188,7 @@ module DatasetsCommand =
 
         // A progress bar hides the cursor.
         Console.CancelKeyPress.Add(fun _ ->
-            if not Console.IsErrorRedirected then
+            if Terminal.hasErrors () then
                 Console.Error.Write "\u001b[?25h"
 
             Console.Error.WriteLine "\nInterrupted; the same command continues where it stopped.")

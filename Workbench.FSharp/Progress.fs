@@ -52,7 +52,7 @@ module Progress =
 
     /// Does some work, which reports the fraction that is done, from 0 to 1 and from any thread.
     let run (title: string) (work: (float -> unit) -> 'a) : 'a =
-        if Console.IsErrorRedirected then plain title work else bar title work
+        if Terminal.hasErrors () then bar title work else plain title work
 
     /// For work that counts items: turns "so many are done" into a fraction.
     let ofCount total (report: float -> unit) = Action<int>(fun finished -> report (float finished / float total))

@@ -331,6 +331,22 @@ type Session
                     session.Stop()
                     session.EndTrace())
 
+    /// A session that stays open, for notebooks: with the options of a command line, such as [ "--preset"; "small" ], of which it takes those that say what is measured, and
+    /// `--results`, `--data`, `--threads`, `--recompute` and `--out`. Errors are exceptions. Interrupting a cell stops what it computes, and the next one can go on from there.
+    static member Open(?options: string seq) : Session =
+        let arguments = options |> Option.map Seq.toArray |> Option.defaultValue [||]
+
+        let uses =
+            [ "dataset"; "preset"; "seed"; "samples"; "steps"; "iterations"; "model"; "family"; "method"; "recompute" ]
+            @ Cli.annealing
+
+        let parsed = Cli.parse "A session" "docs/experiments.md" uses arguments
+
+        if parsed.Contains CommandLine.Trace then
+            Cli.fail "An open session writes no trace; run a script with --trace."
+
+        Session(arguments, parsed, Report.formats, Interruption.Repeatable())
+
     member private _.Finish() =
         if own.IsSome then
             Cli.fail

@@ -42,6 +42,7 @@ public static class WorkerPool
     private static int _failedPart = int.MaxValue;
     private static ExceptionDispatchInfo? _failure;
     private static int _cancelled;
+    private static bool _stopping;
 
     [ThreadStatic]
     private static bool _inside;
@@ -91,12 +92,23 @@ public static class WorkerPool
     }
 
     /// <summary>
+    /// While true, <see cref="Run"/> and <see cref="ForEach"/> throw an <see cref="OperationCanceledException"/>. A notebook stops a cell so: the next kernel that it calls
+    /// ends it, with the pool in order, as no stopping of its thread at just any place would.
+    /// </summary>
+    public static bool IsStopping
+    {
+        get => Volatile.Read(ref _stopping);
+        set => Volatile.Write(ref _stopping, value);
+    }
+
+    /// <summary>
     /// Calls <paramref name="body"/>(context, p) once for every p in [0, parts) and returns when all calls have
     /// returned. Parts are handed out in ascending order to whichever thread is free. Allocates nothing.
     /// </summary>
     /// <remarks>An exception stops handing out parts; the one of the lowest part is thrown again on the caller.</remarks>
     public static unsafe void Run(int parts, delegate*<void*, int, void> body, void* context)
     {
+        ThrowIfStopping();
         if (parts <= 1 || Threads == 1 || _inside || !TryEnter())
         {
             for (var p = 0; p < parts; p++)
@@ -127,6 +139,7 @@ public static class WorkerPool
     public static void ForEach(int items, Action<int> body, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(body);
+        ThrowIfStopping();
         if (items <= 1 || Threads == 1 || _inside || !TryEnter())
         {
             for (var i = 0; i < items; i++)
@@ -146,6 +159,14 @@ public static class WorkerPool
         }
 
         RunAsOwner(items);
+    }
+
+    private static void ThrowIfStopping()
+    {
+        if (Volatile.Read(ref _stopping))
+        {
+            throw new OperationCanceledException("The computation was stopped.");
+        }
     }
 
     private static unsafe void RunItem(void* context, int item)

@@ -1,6 +1,7 @@
 namespace GapLab.Workbench
 
 open System
+open System.IO
 open System.Text
 open System.Text.Encodings.Web
 open System.Text.Unicode
@@ -123,11 +124,10 @@ module internal FrameFormats =
 
     // ------------------------------------------------------------------------------------------------------------
 
-    let print (frame: Frame) =
-        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput Console.Out))
+    let private write (out: TextWriter) hasEdge (frame: Frame) =
+        let console = AnsiConsole.Create(AnsiConsoleSettings(Out = AnsiConsoleOutput out))
 
-        // A file or a pipe has no edge to wrap lines at.
-        if Console.IsOutputRedirected then
+        if not hasEdge then
             console.Profile.Width <- Int32.MaxValue
 
         let table = Table(Border = TableBorder.Rounded)
@@ -140,3 +140,12 @@ module internal FrameFormats =
             table.AddRow(row |> List.map Markup.Escape |> List.toArray) |> ignore
 
         console.Write table
+
+    /// A file or a pipe has no edge to wrap lines at.
+    let print (frame: Frame) = write Console.Out (Terminal.hasOutput ()) frame
+
+    /// The frame as it is printed to a file.
+    let text (frame: Frame) =
+        use writer = new StringWriter()
+        write writer false frame
+        writer.ToString()
