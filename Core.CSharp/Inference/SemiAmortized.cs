@@ -12,7 +12,8 @@ namespace GapLab.Inference;
 /// Semi-amortized inference (Kim et al. 2018): another method, such as an encoder, gives λ_0, and K steps of <see cref="UnrolledAscent"/> on the ELBO, each with fresh samples, improve it. From a
 /// <see cref="FixedStart"/> it is stochastic variational inference (SVI). How it is trained is the business of <see cref="SemiAmortizedGradient"/> and <see cref="RefinedGradient"/>.
 /// </summary>
-/// <remarks>Unlike other iterated inference it does not bound log-variances, which the derivatives of the steps would not see. A datapoint's λ does not depend on its batch but in training.</remarks>
+/// <remarks>Unlike other iterated inference it does not bound log-variances, which the derivatives of the steps would not see. A datapoint's λ does not depend on its batch but in
+/// training: elsewhere larger batches than those of training are computed in pieces of that size, so that they take no more memory.</remarks>
 public sealed class SemiAmortized : InferenceMethod, IIterated
 {
     /// <summary>Forked from the stream of an inference, then by the step: no other method forks it so.</summary>
@@ -59,8 +60,26 @@ public sealed class SemiAmortized : InferenceMethod, IIterated
 
     /// <inheritdoc/>
     /// <exception cref="GapLabException">A gradient is not finite: names the block of λ and the step.</exception>
-    public InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, LocalParameters start) =>
-        Ascent(family).Ascend(Steps(model, family, x, stream, step, ObjectiveWeights.Elbo), start);
+    public InferenceTrace Infer(GenerativeModel model, VariationalFamily family, Observations x, RandomStream stream, int step, LocalParameters start)
+    {
+        UnrolledAscent ascent = Ascent(family);
+        InferenceTrace Ascend(Observations rows, LocalParameters from) => ascent.Ascend(Steps(model, family, rows, stream, step, ObjectiveWeights.Elbo), from);
+        // In training a batch is clipped as a whole, and where a tape is kept λ_0 must stay on it.
+        if (x.Count <= _options.BatchSize || IsTraining || MemoryScope.IsRecording || MemoryScope.Current is null)
+            return Ascend(x, start);
+        var pieces = new List<Tensor>[Iterations + 1, family.LocalBlocks.Count];
+        for (int first = 0; first < x.Count; first += _options.BatchSize)
+        {
+            using var scope = MemoryScope.Enter(record: false);
+            int[] rows = [.. Enumerable.Range(first, Math.Min(_options.BatchSize, x.Count - first))];
+            InferenceTrace trace = Ascend(x.Select(rows), start.Select(rows));
+            for (int k = 0; k <= Iterations; k++)
+                for (int i = 0; i < pieces.GetLength(1); i++)
+                    (pieces[k, i] ??= []).Add(scope.Keep(trace.Points[k][i].Reshape(1, trace.Points[k][i].Count)));
+        }
+        return new InferenceTrace([.. Enumerable.Range(0, Iterations + 1).Select(k => new LocalParameters(
+            [.. start.Blocks.Select((block, i) => Tensor.Concatenate(pieces[k, i].ToArray()).Reshape(block.Shape))]))]);
+    }
 
     /// <summary>
     /// From the derivatives of a function of λ_K with respect to it those with respect to λ_0, through the steps of an inference. They are not clipped, and so exact where no step's gradient was.

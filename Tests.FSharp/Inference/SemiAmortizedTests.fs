@@ -33,6 +33,22 @@ let ``a datapoint's trace does not depend on its batch, with clipping or without
                         equal (bits block[row * latentSize .. (row + 1) * latentSize - 1]) (bits one)
 
 [<Test>]
+let ``a batch larger than those of training gets the same bits in pieces as whole`` () =
+    for options in [ options 3 0.5; clipped ClipScope.Batch ] do
+        let vae = vaeOf cpu options
+        let x = data cpu
+        holds "there are several pieces" (x.Count > options.BatchSize)
+
+        // Where a tape is kept, the batch stays whole.
+        let traceWith isRecorded =
+            use _ = MemoryScope.Enter(record = isRecorded)
+
+            [ for lambda in (vae.Inference.Infer(vae.Model, vae.Family, x, noise, step)).Points do
+                  for block in lambda.Blocks -> block.Shape, bits (block.ToArray()) ]
+
+        equal (traceWith true) (traceWith false)
+
+[<Test>]
 let ``in training the norm is the batch's, if one likes`` () =
     let gradientsOf scope (x: Observations) =
         let vae = vaeOf reference (clipped scope)
