@@ -17,7 +17,7 @@ namespace GapLab.Experiments;
 /// <param name="device">Where they would be computed.</param>
 public sealed class CostEstimator(Runner runner, Device device)
 {
-    private const int WarmUpSteps = 20, TimedSteps = 60;
+    private const int WarmUpSteps = 20, TimedSteps = 60, ValidationPoints = 50;
 
     /// <summary>How long either kind of step goes on; at least one of each is taken.</summary>
     private static readonly TimeSpan s_enough = TimeSpan.FromSeconds(10);
@@ -96,8 +96,9 @@ public sealed class CostEstimator(Runner runner, Device device)
         double perEpoch = seconds * batches;
         if (data.Validation is { } validation)
         {
-            var curve = new ValidationCurve(validation, spec.ValidationPoints, spec.ValidationSamples, new RandomStream(0, RandomPurpose.Evaluation));
-            perEpoch += Seconds(() => curve.Evaluate(vae));
+            int points = Math.Min(spec.ValidationPoints, validation.Count), probed = Math.Min(points, ValidationPoints);
+            var curve = new ValidationCurve(validation, probed, spec.ValidationSamples, new RandomStream(0, RandomPurpose.Evaluation));
+            perEpoch += Seconds(() => curve.Evaluate(vae)) * points / Math.Max(1, probed);
         }
         return perEpoch;
     }
