@@ -1,80 +1,13 @@
 // The one entry point for building: dotnet fsi build.fsx TARGET [ARGUMENTS]. It needs the .NET 10 SDK, and npm for charts.
-#r "System.Formats.Tar"
+#load "Build/processes.fsx"
+#load "Build/plotly.fsx"
+#load "Build/notebooks.fsx"
+#load "Build/reference.fsx"
 
 open System
-open System.Diagnostics
-open System.Formats.Tar
 open System.IO
-open System.IO.Compression
-open System.Security.Cryptography
-
-let root = __SOURCE_DIRECTORY__
-let solution = "GapLab.slnx"
-
-/// Ends the script with the exit code of the step that failed.
-exception StepFailed of exitCode: int
-
-// ---------------------------------------------------------------------------------------------------------------
-// Processes
-
-let private dotnetStart (environment: (string * string) list) (arguments: string list) =
-    let start = ProcessStartInfo(Environment.ProcessPath, WorkingDirectory = root, UseShellExecute = false)
-
-    for argument in arguments do
-        start.ArgumentList.Add argument
-
-    // English, so that the closing line of the tests can be recognised.
-    for name, value in [ "DOTNET_NOLOGO", "1"; "DOTNET_CLI_UI_LANGUAGE", "en" ] @ environment do
-        start.Environment[name] <- value
-
-    start
-
-/// Runs dotnet and hands every line it writes to `onLine`; returns the exit code.
-let private dotnetLines environment onLine arguments =
-    let start = dotnetStart environment arguments
-    start.RedirectStandardOutput <- true
-    start.RedirectStandardError <- true
-    use running = new Process(StartInfo = start)
-
-    let receive (event: DataReceivedEventArgs) =
-        if not (isNull event.Data) then
-            lock running (fun () -> onLine event.Data)
-
-    running.OutputDataReceived.Add receive
-    running.ErrorDataReceived.Add receive
-    running.Start() |> ignore
-    running.BeginOutputReadLine()
-    running.BeginErrorReadLine()
-    running.WaitForExit()
-    running.ExitCode
-
-/// Runs dotnet silently; its output appears only if it fails.
-let private quietly environment arguments =
-    let output = ResizeArray<string>()
-    let exitCode = dotnetLines environment output.Add arguments
-
-    if exitCode <> 0 then
-        eprintfn "dotnet %s" (String.concat " " arguments)
-
-        for line in output do
-            eprintfn "%s" line
-
-        raise (StepFailed exitCode)
-
-/// Runs dotnet on this terminal, in a given folder.
-let private openlyIn folder arguments =
-    let start = dotnetStart [] arguments
-    start.WorkingDirectory <- folder
-    use running = Process.Start start
-    running.WaitForExit()
-
-    if running.ExitCode <> 0 then
-        raise (StepFailed running.ExitCode)
-
-let private step name action =
-    let watch = Stopwatch.StartNew()
-    action ()
-    printfn "%-8s %6.1f s" name watch.Elapsed.TotalSeconds
+open GapLab.Build
+open GapLab.Build.Processes
 
 // ---------------------------------------------------------------------------------------------------------------
 // Packages
@@ -104,112 +37,11 @@ let restore () =
         quietly feed [ "restore"; solution ])
 
 // ---------------------------------------------------------------------------------------------------------------
-// plotly.js, which draws the charts: too large to commit, so it comes from the user's own npm registry
-
-let private plotlyPackage = "plotly.js-dist-min@4.1.2"
-
-/// The sha512 of the package, as npm writes it.
-let private plotlyIntegrity =
-    "VSmS9KVNun16S8qFYYp9LlL/XBby4ueeGqB+K9AqRCVsup8dSpGULap4UyR1f2mz4pV3qjWp1sR5chwLgIKPoQ=="
-
-/// Lets npm write the package into a folder; the reason if it could not.
-let private npmPack (folder: string) =
-    let npm = if OperatingSystem.IsWindows() then "npm.cmd" else "npm"
-
-    let start =
-        ProcessStartInfo(
-            npm,
-            [ "pack"; plotlyPackage; "--loglevel=error"; "--fetch-retries=0"; "--fetch-timeout=60000" ],
-            WorkingDirectory = folder,
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true
-        )
-
-    try
-        use running = Process.Start start
-        let output = running.StandardOutput.ReadToEndAsync()
-        let error = running.StandardError.ReadToEndAsync()
-
-        if not (running.WaitForExit(TimeSpan.FromSeconds 90.)) then
-            running.Kill true
-            Some "npm took longer than 90 seconds"
-        elif running.ExitCode <> 0 then
-            // "npm error code ..." says more than the lines after it, which end with the place of a log.
-            let lines = (error.Result + output.Result).Split('\n', StringSplitOptions.RemoveEmptyEntries)
-
-            let reason =
-                lines |> Array.tryFind (fun line -> line.StartsWith("npm err", StringComparison.OrdinalIgnoreCase))
-
-            Some(defaultArg reason "npm gave no reason")
-        else
-            None
-    with :? ComponentModel.Win32Exception ->
-        Some "npm is not installed"
-
-/// Checks the packed package and takes out the script and its licence.
-let private unpackPlotly (work: string) (target: string) =
-    let package = Directory.EnumerateFiles(work, "*.tgz") |> Seq.toArray |> Array.collect File.ReadAllBytes
-
-    if Convert.ToBase64String(SHA512.HashData package) <> plotlyIntegrity then
-        Some $"what this registry gives is not {plotlyPackage} as it was released"
-    else
-        use unpacked = new GZipStream(new MemoryStream(package), CompressionMode.Decompress)
-        use tar = new TarReader(unpacked)
-        let mutable entry = tar.GetNextEntry()
-
-        while not (isNull entry) do
-            match entry.Name with
-            | "package/plotly.min.js"
-            | "package/LICENSE" -> entry.ExtractToFile(Path.Combine(work, Path.GetFileName entry.Name), true)
-            | _ -> ()
-
-            entry <- tar.GetNextEntry()
-
-        Directory.CreateDirectory target |> ignore
-
-        // The file that says which package it was comes last: without it the others are fetched again.
-        for name in [ "LICENSE"; "plotly.min.js" ] do
-            File.Move(Path.Combine(work, name), Path.Combine(target, name), true)
-
-        File.WriteAllText(Path.Combine(target, "integrity"), plotlyIntegrity)
-        None
-
-/// Fetches plotly.js unless it is there. Everything but saving charts works without it, so a failure is a notice.
-let private fetchPlotly () =
-    let target = Path.Combine(root, ".gaplab", "plotly")
-    let marker = Path.Combine(target, "integrity")
-
-    if not (File.Exists marker && File.ReadAllText marker = plotlyIntegrity) then
-        let attempt () =
-            let work = Directory.CreateTempSubdirectory "gaplab-plotly-"
-
-            try
-                try
-                    match npmPack work.FullName with
-                    | None -> unpackPlotly work.FullName target
-                    | problem -> problem
-                with
-                | :? IOException
-                | :? UnauthorizedAccessException as e -> Some e.Message
-            finally
-                work.Delete true
-
-        let tryAgain problem = if Option.isSome problem then attempt () else None
-
-        match attempt () |> tryAgain with
-        | None -> ()
-        | Some problem ->
-            printfn
-                "plotly.js could not be fetched (%s): charts cannot be saved until a later build fetches it."
-                problem
-
-// ---------------------------------------------------------------------------------------------------------------
 // Targets
 
 let build () =
     restore ()
-    fetchPlotly ()
+    PlotlyPackage.fetchPlotly ()
 
     step "build" (fun () ->
         [ "build"; solution; "--configuration"; "Release"; "--no-restore" ]
@@ -265,15 +97,16 @@ let rec private projectFolders folder =
           if not (isIgnored below) then
               yield! projectFolders below ]
 
-let format arguments =
-    let check =
-        match arguments with
-        | [] -> false
-        | [ "--check" ] -> true
-        | _ ->
-            eprintfn "The target 'format' knows only the argument '--check'."
-            raise (StepFailed 1)
+/// Whether a target was given the one argument that it knows.
+let private hasFlag target flag arguments =
+    if arguments <> [] && arguments <> [ flag ] then
+        eprintfn "The target '%s' knows only the argument '%s'." target flag
+        raise (StepFailed 1)
 
+    arguments <> []
+
+let format arguments =
+    let check = hasFlag "format" "--check" arguments
     restore ()
 
     step "format" (fun () ->
@@ -299,86 +132,25 @@ let clean () =
         if Directory.Exists folder then
             Directory.Delete(folder, true)
 
-// ---------------------------------------------------------------------------------------------------------------
-// Notebooks
-
-let private kernelProgram =
-    Path.Combine(root, "Notebooks", "Kernel.FSharp", "bin", "Release", "net10.0", "GapLab.Kernel.dll")
-
-/// Makes the kernel known to Jupyter, for the current user.
 let kernel () =
     build ()
-    openlyIn root [ kernelProgram; "install" ]
+    NotebookTargets.installKernel ()
 
-/// Runs a program of Python and lets it use this terminal; its exit code, None if there is no such Python.
-let private python (program: string) (environment: (string * string) list) silent (arguments: string list) =
-    let start = ProcessStartInfo(program, arguments, WorkingDirectory = root, UseShellExecute = false)
-    start.RedirectStandardError <- silent
-
-    for name, value in environment do
-        start.Environment[name] <- value
-
-    try
-        use running = Process.Start start
-
-        if silent then
-            running.StandardError.ReadToEnd() |> ignore
-
-        running.WaitForExit()
-        Some running.ExitCode
-    with :? ComponentModel.Win32Exception ->
-        None
-
-/// A Python that has what executes and checks notebooks.
-let private findJupyter () =
-    [ "/usr/bin/python3"; "python3"; "python" ]
-    |> List.tryFind (fun program ->
-        python program [] true [ "-c"; "import nbconvert, nbclient, nbformat, jupyter_client" ] = Some 0)
-
-/// Executes every notebook from the top, with this build's kernel, and checks what comes of it; with --keep the notebooks are replaced by their executed selves.
 let notebooks arguments =
-    let keep = (arguments = [ "--keep" ])
-
-    if not (keep || List.isEmpty arguments) then
-        eprintfn "The target 'notebooks' knows only the argument '--keep'."
-        raise (StepFailed 1)
-
+    let keep = hasFlag "notebooks" "--keep" arguments
     build ()
+    NotebookTargets.executeNotebooks keep
 
-    match findJupyter () with
-    | None ->
-        printfn
-            "The notebooks are not executed, because Jupyter's nbconvert is not installed (Debian: apt-get install python3-nbconvert python3-nbclient)."
-    | Some program ->
-        let work = Directory.CreateTempSubdirectory "gaplab-notebooks-"
-
-        let run environment arguments =
-            match python program environment false arguments with
-            | Some 0 -> ()
-            | _ -> raise (StepFailed 1)
-
-        try
-            quietly [] [ kernelProgram; "install"; work.FullName ]
-            let files = Directory.GetFiles(Path.Combine(root, "Notebooks"), "*.ipynb") |> Array.sort |> Array.toList
-            let executed = files |> List.map (fun file -> Path.Combine(work.FullName, Path.GetFileName file))
-
-            for file in files do
-                step (Path.GetFileNameWithoutExtension file) (fun () ->
-                    [ "-m"; "nbconvert"; "--log-level=WARN"; "--to=notebook"; "--execute" ]
-                    @ [ "--ExecutePreprocessor.timeout=600"; "--ExecutePreprocessor.record_timing=False" ]
-                    @ [ "--output-dir"; work.FullName; file ]
-                    |> run [ ("JUPYTER_PATH", work.FullName) ])
-
-            let check = "import nbformat, sys\nfor f in sys.argv[1:]: nbformat.validate(nbformat.read(f, 4))"
-            run [] ("-c" :: check :: files @ executed)
-
-            if keep then
-                for file, result in List.zip files executed do
-                    File.Copy(result, file, true)
-
-            printfn "%d notebooks run and are valid." files.Length
-        finally
-            work.Delete true
+let docs arguments =
+    match arguments with
+    | [] -> None
+    | [ address ] -> Some address
+    | _ ->
+        eprintfn "The target 'docs' takes one argument, the address where the site will be."
+        raise (StepFailed 1)
+    |> fun address ->
+        build ()
+        ReferenceSite.write address
 
 let private soak = [ ("GAPLAB_SOAK", "1") ]
 
@@ -411,6 +183,9 @@ let targets: (string * string * (string list -> unit)) list =
       "notebooks",
       "execute and check all notebooks, where Jupyter is installed; with --keep keep their outputs",
       notebooks
+      "docs",
+      "write the documentation and the reference of all types as pages, into artifacts/docs; takes the address where they will be served",
+      docs
       "format", "format all C# and F# files; with --check only look", format
       "clean", "delete everything that was built (not the downloaded data)", plain clean ]
 

@@ -10,23 +10,27 @@ module Progress =
 
     let private plainInterval = TimeSpan.FromSeconds 10.
 
-    /// A time as it is read: 4:05, or 1:02:03.
+    /// A time as it is read: 4:05, 1:02:03, or 2 d 1:02:03.
     let time (span: TimeSpan) =
-        if span.TotalHours >= 1. then
-            span.ToString @"h\:mm\:ss"
-        else
-            span.ToString @"m\:ss"
+        if span.TotalDays >= 1. then span.ToString @"d\ \d\ h\:mm\:ss"
+        elif span.TotalHours >= 1. then span.ToString @"h\:mm\:ss"
+        else span.ToString @"m\:ss"
 
     let private plain (title: string) (work: (float -> unit) -> 'a) =
         let watch = Stopwatch.StartNew()
         let mutable next = plainInterval
+        // What an earlier run had done already says nothing about the time left.
+        let mutable first: (TimeSpan * float) option = None
         let gate = obj ()
 
         let report fraction =
             lock gate (fun () ->
-                if watch.Elapsed >= next && fraction > 0. && fraction < 1. then
+                let began, before = first |> Option.defaultValue (watch.Elapsed, fraction)
+                first <- Some(began, before)
+
+                if watch.Elapsed >= next && fraction > before && fraction < 1. then
                     next <- watch.Elapsed + plainInterval
-                    let left = watch.Elapsed * ((1. - fraction) / fraction)
+                    let left = (watch.Elapsed - began) * ((1. - fraction) / (fraction - before))
                     Console.Error.WriteLine $"{title}: {100. * fraction:F0} %%, {time left} left")
 
         let result = work report

@@ -107,14 +107,14 @@ type Session
 
         for part in missing do
             let remark = if part.Remark = "" then "" else $" ({part.Remark})"
-            printfn "%10s  %s%s" (Progress.time (TimeSpan.FromSeconds part.Seconds)) part.Title remark
+            printfn "%13s  %s%s" (Progress.time (TimeSpan.FromSeconds part.Seconds)) part.Title remark
 
         let total = TimeSpan.FromSeconds(missing |> Seq.sumBy _.Seconds)
         let held = Seq.length evaluations - (evaluations |> Seq.filter (runner.Find >> isNull) |> Seq.length)
         let peak = Process.GetCurrentProcess().PeakWorkingSet64 >>> 20
 
         printfn
-            "%10s  in all on %d threads, about %d MB of memory; %d of %d evaluations are stored already."
+            "%13s  in all on %d threads, about %d MB of memory; %d of %d evaluations are stored already."
             (Progress.time total)
             totalThreads
             (int64 jobs * peak)

@@ -27,6 +27,10 @@ public abstract class ObservationSource
         return [.. order.Chunk(batchSize)];
     }
 
+    /// <summary>How much work a batch is beside other batches of these data: its datapoints, unless those differ in size.</summary>
+    /// <param name="indices">The datapoints of the batch.</param>
+    public virtual int SizeOf(ReadOnlySpan<int> indices) => indices.Length;
+
     /// <summary>
     /// A random subset as one batch, for evaluation: the same for every experiment on these data, and contained in every larger one. Files may be
     /// sorted (the test images of binarized MNIST are, by class), so the first datapoints would not stand for the rest.

@@ -25,6 +25,8 @@ module internal CellErrors =
 
         match Regex.Match(diagnostic.FileName, @"In\[(\d+)\]$") with
         | found when found.Success -> $"Cell {found.Groups[1].Value}, {where}"
+        // What is only checked has this name, whichever cell it is of.
+        | _ when IO.Path.GetFileName diagnostic.FileName = "stdin.fsx" -> where
         | _ -> $"{diagnostic.FileName}, {where}"
 
     /// What the compiler says, with the line of the cell that it means.

@@ -25,7 +25,7 @@ type internal CellEnd<'a> =
     /// On request.
     | Stopped of StopKind
 
-/// The thread on which cells run one after the other, so that what belongs to a thread lasts from cell to cell.
+/// The thread on which cells run one after the other, so that what belongs to a thread lasts from cell to cell, until one is stopped by force.
 type private CellThread = { Jobs: BlockingCollection<unit -> unit>; Thread: Thread }
 
 /// One run of a cell.
@@ -43,9 +43,9 @@ type private RunningCell =
         mutable HasEnded: bool
     }
 
-/// Runs cells so that they can be stopped, step by step. Sessions are told, and get a few seconds to store what they have. Then calls of GapLab's kernels and output throw, which ends
-/// every computation with tensors in good order. What still runs, an endless loop of the cell's own, is stopped wherever it is. What even that does not stop is left behind, and the next
-/// cells get another thread. A second request goes to the next step at once.
+/// Runs cells so that they can be stopped, step by step. Sessions are told, and get a few seconds to store what they have. Then calls of GapLab's kernels, output and
+/// `while` loops of cells throw, which ends nearly everything in good order. What still runs, such as endless recursion, is stopped wherever it is. What even that does not stop is left behind.
+/// After either, the next cells get another thread. A second request does not wait for sessions.
 [<Sealed>]
 type internal CellStop() =
     static let forSessions = TimeSpan.FromSeconds 3.
@@ -77,6 +77,12 @@ type internal CellStop() =
         Volatile.Write(&isStopping, value)
         WorkerPool.IsStopping <- value
 
+    /// Gives the next cells another thread. One that was stopped by force blocks the signal by which the runtime stops threads, and so would a thread that it starts:
+    /// neither a later cell nor the garbage collector could stop them. To be called on any other thread.
+    let replaceThread () =
+        place.Jobs.CompleteAdding()
+        place <- startThread ()
+
     /// Changes a cell that still runs; whether it did.
     let change (cell: RunningCell) action =
         lock gate (fun () ->
@@ -86,13 +92,12 @@ type internal CellStop() =
             not cell.HasEnded)
 
     let escalate (cell: RunningCell) () =
-        let wait (time: TimeSpan) = WaitHandle.WaitAny([| cell.Over :> WaitHandle; cell.Hurry |], time) |> ignore
-
         if Interruption.StopAll() then
-            wait forSessions
+            WaitHandle.WaitAny([| cell.Over :> WaitHandle; cell.Hurry |], forSessions) |> ignore
 
+        // Nothing shortens this: force on a cell that is about to end in good order may end the process.
         if change cell (fun () -> setStopping true) then
-            wait forKernels
+            cell.Over.WaitOne forKernels |> ignore
 
         let force () =
             cell.IsForced <- true
@@ -115,8 +120,7 @@ type internal CellStop() =
 
             change cell (fun () ->
                 cell.IsLeftBehind <- true
-                cell.Place.Jobs.CompleteAdding()
-                place <- startThread ()
+                replaceThread ()
                 running <- None
                 cell.Over.Set() |> ignore)
             |> ignore
@@ -173,6 +177,10 @@ type internal CellStop() =
         lock gate (fun () -> running <- Some cell)
         cell.Place.Jobs.Add job
         cell.Over.WaitOne() |> ignore
+
+        lock gate (fun () ->
+            if cell.IsForced && not cell.IsLeftBehind then
+                replaceThread ())
 
         match result.Value, failure.Value with
         | _ when cell.IsLeftBehind -> Stopped LeftBehind

@@ -45,6 +45,33 @@ type internal Evaluator() =
             if diagnostic.Severity = FSharpDiagnosticSeverity.Warning then
                 CellErrors.ofDiagnostic code diagnostic |> List.iter Console.Error.WriteLine
 
+    /// Parses a cell or part of one; None where there is anything to say against it.
+    let parse (code: string) =
+        let options =
+            { FSharpParsingOptions.Default with
+                SourceFiles = [| "cell.fsx" |]
+                IsInteractive = true }
+
+        let results =
+            session.InteractiveChecker.ParseFile("cell.fsx", SourceText.ofString code, options)
+            |> Async.RunSynchronously
+
+        if results.Diagnostics.Length = 0 then Some results.ParseTree else None
+
+    /// Runs a part of a cell: its value, and what the compiler says of the part as it was written.
+    let evaluate (part: string) (source: string) =
+        let asWritten () = session.EvalInteractionNonThrowing(part, source)
+
+        match CellLoops.tryInstrument parse part with
+        | None -> asWritten ()
+        | Some instrumented ->
+            let _, checkedPart, _ = session.ParseAndCheckInteraction part
+
+            if Array.exists isError checkedPart.Diagnostics then
+                asWritten ()
+            else
+                fst (session.EvalInteractionNonThrowing(instrumented, source)), checkedPart.Diagnostics
+
     /// A place given as a number of characters, as the protocol counts them, as an index, and as line and column.
     let place (code: string) (characters: int) =
         let index = code.EnumerateRunes() |> Seq.truncate (max 0 characters) |> Seq.sumBy _.Utf16SequenceLength
@@ -66,7 +93,7 @@ type internal Evaluator() =
             match parts with
             | [] -> Ok last
             | part :: rest ->
-                let result, diagnostics = session.EvalInteractionNonThrowing(part, source)
+                let result, diagnostics = evaluate part source
                 warn code diagnostics
 
                 match result with

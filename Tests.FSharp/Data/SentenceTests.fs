@@ -141,6 +141,7 @@ let ``an epoch's batches hold every sentence once, equally long ones together`` 
         equal true x.IsEven
         equal [ for i in batch -> 100 + i ] (List.ofArray (x.Indices.ToArray()))
         equal [ for i in batch -> set.Words(i).ToArray() |> Array.toList ] (words x)
+        equal (Array.sum x.Lengths) (float (source.SizeOf(ReadOnlySpan batch)))
 
 [<Test>]
 let ``epochs differ in their order`` () =

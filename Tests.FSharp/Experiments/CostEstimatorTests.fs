@@ -32,6 +32,7 @@ let ``what is stored already is not counted, and nothing is stored`` () =
         holds "nothing is stored" (isNull (runner.Find evaluations.Head))
 
         runner.Ensure evaluations.Tail
+        holds "and by its method" (all[0].Title.Contains "joint gradient")
         equal [ all[1].Title ] (titles (estimate runner evaluations)))
 
 [<Test>]

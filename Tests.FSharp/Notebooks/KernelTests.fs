@@ -89,25 +89,42 @@ type KernelTests() =
         equal "4" ((kernel.Execute "4").Result "text/plain")
 
     [<TestCase "while true do ()">]
+    [<TestCase "let mutable kept = []\nwhile true do kept <- [ Array.zeroCreate<float> 1000 ]">]
+    [<TestCase "let rec again n = if n < 0 then 0 else again ((n + 1) % 7)\nagain 1">]
     [<TestCase "System.Threading.Thread.Sleep -1">]
     [<TestCase "while true do printf \"x\"">]
     [<TestCase "while true do GapLab.Tensors.WorkerPool.ForEach(4, ignore)">]
-    member _.``an endless cell is interrupted, and what was defined before remains``(cell: string) =
+    member _.``an endless cell is interrupted, again and again, and what was defined before remains``(cell: string) =
         // What force leaves behind is no other test's affair.
         use kernel = new KernelClient()
-        kernel.Execute "let kept = 5" |> ignore
-        let request = kernel.Send("printfn \"begun\"\n" + cell)
-        let mutable asked = false
+        kernel.Execute "let five = 5" |> ignore
 
-        let interrupt kind (_: JsonObject) =
-            if kind = "stream" && not asked then
-                asked <- true
-                kernel.Control("interrupt_request", JsonObject()) |> ignore
+        for _ in 1..2 do
+            let request = kernel.Send("printfn \"begun\"\n" + cell)
+            let mutable asked = false
 
-        let reply = kernel.Finish(request, interrupt)
-        equal "error" reply.Status
-        equal "Interrupted" (reply.Content["ename"].GetValue<string>())
-        equal "6" ((kernel.Execute "kept + 1").Result "text/plain")
+            let interrupt kind (_: JsonObject) =
+                if kind = "stream" && not asked then
+                    asked <- true
+                    kernel.Control("interrupt_request", JsonObject()) |> ignore
+
+            let reply = kernel.Finish(request, interrupt)
+            equal "error" reply.Status
+            equal "Interrupted" (reply.Content["ename"].GetValue<string>())
+            holds "the cell does not run on" (not (reply.Traceback.Contains "left behind"))
+            equal "6" ((kernel.Execute "five + 1").Result "text/plain")
+
+    [<Test>]
+    member _.``loops mean what they say, and their errors are where they are written``() =
+        let kernel = kernel ()
+        let reply = kernel.Execute "let mutable j = 0\nwhile j < 3 do j <- j + 1\n               j <- j + 1\nj"
+        equal "4" (reply.Result "text/plain")
+        let reply = kernel.Execute "while j < 9 do j <- j + nothing"
+        contains "line 1, column 25: error FS0039" reply.Traceback
+        let reply = kernel.Execute "while j < 5 do\n    j <- j + 1\n    match 2 with\n    | 2 -> ()"
+        contains "line 3, column 11: warning FS0025" (reply.Stream "stderr")
+        equal "ok" reply.Status
+        contains "WhileLoop (Value (true)" ((kernel.Execute "<@ while true do () @>").Result "text/plain")
 
     [<Test>]
     member _.``SIGINT interrupts as well``() =
@@ -229,3 +246,11 @@ type KernelTests() =
             ()
 
         equal (Some 0) exitCode
+
+    [<Test>]
+    member _.``a stack overflow ends the process, by which Jupyter knows``() =
+        use other = new KernelClient()
+        let request = other.Send "let rec deep n = 1 + deep (n + 1)\ndeep 0"
+
+        throws<Exception> [ "The kernel ended with code" ] (fun () -> other.Finish request |> ignore)
+        holds "the code says that it failed" (other.Process.ExitCode <> 0)

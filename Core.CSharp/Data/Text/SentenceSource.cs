@@ -41,4 +41,14 @@ public sealed class SentenceSource(Device device, SentenceSet sentences) : Obser
         stream.Fork(1).Shuffle(visits);
         return [.. visits.Select(i => batches[i])];
     }
+
+    /// <summary>The words of a batch.</summary>
+    /// <param name="indices">Its sentences.</param>
+    public override int SizeOf(ReadOnlySpan<int> indices)
+    {
+        int words = 0;
+        foreach (int index in indices)
+            words += sentences.Words(index).Length;
+        return words;
+    }
 }
