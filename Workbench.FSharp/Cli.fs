@@ -186,7 +186,8 @@ module Cli =
 
     let private nameOf (case: UnionCaseInfo) = case.Name.ToLowerInvariant().Replace('_', '-')
 
-    let private optionName (option: CommandLine) =
+    /// An option as it is written, without dashes.
+    let internal optionName (option: CommandLine) =
         let case, _ = FSharpValue.GetUnionFields(option, typeof<CommandLine>)
         nameOf case
 

@@ -342,8 +342,10 @@ type Session
 
         let parsed = Cli.parse "A session" "docs/experiments.md" uses arguments
 
-        if parsed.Contains CommandLine.Trace then
-            Cli.fail "An open session writes no trace; run a script with --trace."
+        // They start the script anew in other processes, or end it.
+        for name in [ "trace"; "jobs"; "executor"; "slurm"; "retries"; "estimate" ] do
+            if parsed.GetAllResults() |> List.exists (fun option -> Cli.optionName option = name) then
+                Cli.fail $"An open session has no option --{name}; run a script with it."
 
         Session(arguments, parsed, Report.formats, Interruption.Repeatable())
 
