@@ -186,8 +186,7 @@ module Cli =
 
     let private nameOf (case: UnionCaseInfo) = case.Name.ToLowerInvariant().Replace('_', '-')
 
-    /// An option as it is written, without dashes.
-    let internal optionName (option: CommandLine) =
+    let private optionName (option: CommandLine) =
         let case, _ = FSharpValue.GetUnionFields(option, typeof<CommandLine>)
         nameOf case
 

@@ -102,24 +102,29 @@ type Session
         SlurmExecutor(runner, SlurmQueue.cluster, slurm, command, observer.Note, evaluations, artifacts).Run
             interruption.Token
 
-    let estimate evaluations =
-        let missing = CostEstimator(runner, device).Estimate(evaluations, interruption.Token)
+    let estimate (evaluations: EvaluationSpec list) (artifacts: ArtifactSpec list) =
+        let missing = CostEstimator(runner, device).Estimate(evaluations, artifacts, interruption.Token)
 
         for part in missing do
             let remark = if part.Remark = "" then "" else $" ({part.Remark})"
             printfn "%13s  %s%s" (Progress.time (TimeSpan.FromSeconds part.Seconds)) part.Title remark
 
         let total = TimeSpan.FromSeconds(missing |> Seq.sumBy _.Seconds)
-        let held = Seq.length evaluations - (evaluations |> Seq.filter (runner.Find >> isNull) |> Seq.length)
+        let wanted = evaluations.Length + artifacts.Length
+
+        let held =
+            (evaluations |> List.filter (runner.Find >> isNull >> not)).Length
+            + (artifacts |> List.filter (store.FindArtifact >> isNull >> not)).Length
+
         let peak = Process.GetCurrentProcess().PeakWorkingSet64 >>> 20
 
         printfn
-            "%13s  in all on %d threads, about %d MB of memory; %d of %d evaluations are stored already."
+            "%13s  in all on %d threads, about %d MB of memory; %d of %d results are stored already."
             (Progress.time total)
             totalThreads
             (int64 jobs * peak)
             held
-            (Seq.length evaluations)
+            wanted
 
         raise (ScriptEnd 0)
 
@@ -204,7 +209,7 @@ type Session
     /// the script ends here, after saying what is missing.
     member _.Evaluate(evaluations: EvaluationSpec list) : MeasuredCell list =
         if options.Contains CommandLine.Estimate then
-            estimate evaluations
+            estimate evaluations []
 
         own |> Option.iter (fun own -> SlurmWork.compute runner own evaluations [] interruption.Token)
 
@@ -240,16 +245,17 @@ type Session
         runner.Ensure(evaluations, null, interruption.Token)
         evaluations |> List.map runner.Find
 
-    /// For a script that evaluates in several parts, because later ones depend on what the earlier find: with --estimate it ends here, after saying what is missing of the whole.
-    member _.Foresee(evaluations: EvaluationSpec list) =
+    /// For a script that evaluates in several parts, or loads several models: with --estimate it ends here, after saying what is missing of the whole.
+    member _.Foresee(evaluations: EvaluationSpec list, ?artifacts: ArtifactSpec list) =
         if options.Contains CommandLine.Estimate then
-            estimate evaluations
+            estimate evaluations (defaultArg artifacts [])
 
     /// Cancelled when the user stops the script.
     member _.Cancellation = interruption.Token
 
-    /// A stored model, ready for use; it is trained first if need be.
-    member _.Load(spec: ArtifactSpec) =
+    /// A stored model, ready for use; it is trained first if need be. With --estimate the script ends here, as in `Foresee`.
+    member session.Load(spec: ArtifactSpec) =
+        session.Foresee([], [ spec ])
         own |> Option.iter (fun own -> SlurmWork.compute runner own [] [ spec ] interruption.Token)
 
         match slurm with
@@ -342,10 +348,8 @@ type Session
 
         let parsed = Cli.parse "A session" "docs/experiments.md" uses arguments
 
-        // They start the script anew in other processes, or end it.
-        for name in [ "trace"; "jobs"; "executor"; "slurm"; "retries"; "estimate" ] do
-            if parsed.GetAllResults() |> List.exists (fun option -> Cli.optionName option = name) then
-                Cli.fail $"An open session has no option --{name}; run a script with it."
+        if parsed.Contains CommandLine.Trace then
+            Cli.fail "An open session writes no trace; run a script with --trace."
 
         Session(arguments, parsed, Report.formats, Interruption.Repeatable())
 

@@ -24,15 +24,17 @@ public sealed class CostEstimator(Runner runner, Device device)
 
     /// <summary>The results that are missing, with the time each will take.</summary>
     /// <param name="evaluations">What is wanted.</param>
+    /// <param name="artifacts">Models that are wanted whether or not an evaluation needs them.</param>
     /// <param name="cancellation">Stops early.</param>
-    public IReadOnlyList<CostEstimate> Estimate(IReadOnlyList<EvaluationSpec> evaluations, CancellationToken cancellation = default)
+    public IReadOnlyList<CostEstimate> Estimate(
+        IReadOnlyList<EvaluationSpec> evaluations, IReadOnlyList<ArtifactSpec>? artifacts = null, CancellationToken cancellation = default)
     {
         var estimates = new List<CostEstimate>();
         // Equal work is timed once: sweeps over seeds and training curves have much of it.
         var trainingRates = new Dictionary<string, double>();
         var measureRates = new Dictionary<string, (double SecondsPerPoint, string Assumption)>();
         var methods = new Dictionary<string, string>();
-        foreach (RunTask task in runner.Plan(evaluations))
+        foreach (RunTask task in runner.Plan(evaluations, artifacts))
         {
             cancellation.ThrowIfCancellationRequested();
             string kind = KindOf(task.Artifact);

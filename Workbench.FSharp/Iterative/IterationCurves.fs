@@ -108,13 +108,15 @@ module IterationCurves =
         let time (method: Method) run =
             evaluation run (InferenceTime(16, Option.toObj method.Ascent)) (min design.Points 100)
 
-        let cells =
-            session.Evaluate
-                [ for method in methods do
-                      for run in runs -> bounds method run ]
+        let bounded =
+            [ for method in methods do
+                  for run in runs -> bounds method run ]
 
+        let timed = [ for method in methods -> time method runs.Head ]
+        session.Foresee(bounded @ timed)
+        let cells = session.Evaluate bounded
         // Times are measured when nothing else is computed.
-        let times = session.Evaluate [ for method in methods -> time method runs.Head ]
+        let times = session.Evaluate timed
         let seconds = [ for cell in times -> cell.Scalars[InferenceTime.SecondsPerIteration] ]
         List.zip3 methods (List.chunkBySize runs.Length cells) seconds, cells @ times
 

@@ -50,20 +50,19 @@ module IterationPictures =
             ColumnLabels = "x" :: List.map string iterations
         )
 
-    /// The ELBO after the iterations that are shown.
-    let private elbos (session: Session) (settings: IterativeSettings) (run: TrainSpec) points =
-        let iterations = shown settings
+    let private evaluation (settings: IterativeSettings) (run: TrainSpec) =
+        EvaluationSpec(
+            Artifact = run,
+            Measure = IterationBounds(List.toArray (shown settings), 100),
+            Split = DataSplit.Test,
+            Points = settings.Gaps.Points,
+            Seed = run.Seed
+        )
 
-        let cell =
-            session.Evaluate
-                [ EvaluationSpec(
-                      Artifact = run,
-                      Measure = IterationBounds(List.toArray iterations, 100),
-                      Split = DataSplit.Test,
-                      Points = points,
-                      Seed = run.Seed
-                  ) ]
-            |> List.head
+    /// The ELBO after the iterations that are shown.
+    let private elbos (session: Session) (settings: IterativeSettings) (run: TrainSpec) =
+        let iterations = shown settings
+        let cell = session.Evaluate [ evaluation settings run ] |> List.head
 
         cell,
         Frame.ofColumns
@@ -73,8 +72,8 @@ module IterationPictures =
 
     /// The page for models that were trained with iterative inference, one run for each data set and seed, with the settings of each and those of the paper.
     let page (session: Session) title (models: (IterativeSettings * IterativeSettings * TrainSpec) list) : Page =
-        let measured =
-            [ for settings, _, run in models -> settings, run, elbos session settings run settings.Gaps.Points ]
+        session.Foresee [ for settings, _, run in models -> evaluation settings run ]
+        let measured = [ for settings, _, run in models -> settings, run, elbos session settings run ]
 
         if Workers.isWorker then
             raise (ScriptEnd 0)

@@ -74,6 +74,7 @@ module OracleLandscape =
             [ for refinement in [ EncoderOnly; Svi settings.Steps; SaVae settings.Steps ] ->
                   refinement, RefinedModels.withOracle settings options refinement DataSets.Oracle seed ]
 
+        session.Foresee([], [ for _, run in runs -> run ])
         let trained = [ for refinement, run in runs -> refinement, session.Load run ]
 
         if Workers.isWorker then
