@@ -35,12 +35,13 @@ let private withReadableComments action =
         for file, text in originals do
             File.WriteAllText(file, text)
 
-/// Links to files beside docs/, which are no pages of the site, become their names.
-let private unlinkOutside output =
+/// Links to files beside docs/, which are no pages of the site, become their names; the generator leaves links to places within other pages as they are.
+let private repairLinks output =
     let outside = Regex("""<a href="\.\./[^"]*"[^>]*>(.*?)</a>""", RegexOptions.Singleline)
+    let within = Regex """href="([\w-]+)\.md#"""
 
     for page in Directory.EnumerateFiles(output, "*.html") do
-        File.WriteAllText(page, outside.Replace(File.ReadAllText page, "$1"))
+        File.WriteAllText(page, within.Replace(outside.Replace(File.ReadAllText page, "$1"), "href=\"$1.html#"))
 
 /// Writes the site for a given address; without one it can be read from the disk.
 let write (address: string option) =
@@ -59,7 +60,7 @@ let write (address: string option) =
             @ [ "--parameters"; "root"; address; "fsdocs-collection-name"; "GapLab" ]
             |> quietly [])
 
-        unlinkOutside output
+        repairLinks output
         // The generator leaves its package source beside the pages, and their Markdown.
         for name in [ "NuGet.config"; "llms.txt"; "llms-full.txt" ] do
             File.Delete(Path.Combine(output, name))

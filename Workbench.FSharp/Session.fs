@@ -268,7 +268,12 @@ type Session
     member _.Show(report: Report) =
         if not Workers.isWorker then
             Report.print report
-            options.TryGetResult CommandLine.Out |> Option.iter (fun file -> Report.write file report)
+
+            match options.TryGetResult CommandLine.Out with
+            | Some file ->
+                Report.write file report
+                printfn "%s is written." file
+            | None -> ()
 
             printfn
                 "%s; %s; peak memory %d MB, of tensors %d MB. Results are kept in '%s'."

@@ -55,7 +55,7 @@ public static class MarginalCheck
                     findings.Add($"{first} and {second} cannot be compared: an average is not finite, or a standard error is missing.");
                 else if (Math.Abs(score) > LargestScore)
                     findings.Add(
-                        $"{(score < 0 ? first : second)} lies {Number(Math.Abs(a.Mean - b.Mean), "G3")} nats below {(score < 0 ? second : first)}, {Number(Math.Abs(score), "F0")} standard errors: it has not converged, and the other one need not have.");
+                        $"{(score < 0 ? first : second)} lies {Number(Math.Abs(a.Mean - b.Mean), "G3")} nats below {(score < 0 ? second : first)}, {Number(Math.Abs(score), "F0")} standard errors: it has not converged, and the higher one may be too low as well.");
             }
         }
         return findings;

@@ -72,7 +72,8 @@ public sealed class CostEstimator(Runner runner, Device device)
     private string MethodOf(ArtifactSpec spec)
     {
         Vae vae = spec.Build(device, runner.Data(spec.Data).DataSize);
-        return spec is TrainSpec training ? $"{vae.Inference.Name}; {training.Rule.Build(vae).Name}" : vae.Inference.Name;
+        string method = $"{vae.Family.Name}, {vae.Inference.Name}";
+        return spec is TrainSpec training ? $"{method}; {training.Rule.Build(vae).Name}" : method;
     }
 
     private double SecondsPerEpoch(TrainSpec spec)

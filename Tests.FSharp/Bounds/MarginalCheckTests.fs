@@ -44,7 +44,7 @@ let ``a bound that lies several errors below another is named, whichever comes f
     for bounds in [ [ "IWAE of q*", a; "AIS", b ]; [ "AIS", b; "IWAE of q*", a ] ] do
         // 1 nat over √2 · 0.1 / √2 = 10 standard errors.
         equal
-            [ "AIS lies 1 nats below IWAE of q*, 10 standard errors: it has not converged, and the other one need not have." ]
+            [ "AIS lies 1 nats below IWAE of q*, 10 standard errors: it has not converged, and the higher one may be too low as well." ]
             (disagreements bounds)
     // Each pair is compared.
     equal 2 (disagreements [ "IWAE of q*", a; "AIS", b; "own", a ]).Length

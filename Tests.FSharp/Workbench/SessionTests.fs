@@ -8,8 +8,7 @@ open GapLab.Workbench
 open GapLab.Tests.Checks
 open GapLab.Tests.Experiments.ExperimentFixtures
 
-let private opened folder options =
-    Session.Open("--results" :: folder :: options)
+let private opened folder options = Session.Open("--results" :: folder :: options)
 
 [<Test>]
 let ``a session has the options of a script, and refuses what makes no sense in a notebook`` () =
@@ -19,8 +18,7 @@ let ``a session has the options of a script, and refuses what makes no sense in 
         equal [ 2UL; 3UL; 4UL ] session.Seeds
         equal [ 5; 50 ] (session.Samples 1)
 
-        let refused words options =
-            throws<GapLabException> words (fun () -> opened folder options |> ignore)
+        let refused words options = throws<GapLabException> words (fun () -> opened folder options |> ignore)
 
         refused [ "--nonsense" ] [ "--nonsense" ]
         refused [ "trace" ] [ "--trace"; "trace.json" ]
@@ -34,8 +32,7 @@ let ``an interrupted session keeps what it has, and goes on when it is asked aga
         let session = opened folder []
         let mutable stops = 0
 
-        let measure name before =
-            evaluation (plainSpec folder 1UL) (CountingMeasure(name, 1, before)) 10
+        let measure name before = evaluation (plainSpec folder 1UL) (CountingMeasure(name, 1, before)) 10
 
         let first = measure "first" ignore
 

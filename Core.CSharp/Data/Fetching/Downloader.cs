@@ -87,7 +87,7 @@ public sealed class Downloader : IDisposable
         }
 
         throw new DataException(
-            $"{file.Name} of '{entry.Name}' could not be fetched: {(complaints.Count == 0 ? "no address is known" : string.Join("; ", complaints))}; check the connection and run the same command again, which continues where it stopped, or name another address with --mirror.");
+            $"{file.Name} of '{entry.Name}' could not be fetched: {(complaints.Count == 0 ? "no address is known" : string.Join("; ", complaints))}; check the connection and run the same command again, which continues where it stopped, name another address with --mirror, or, if you have the files, their folder with --data or GAPLAB_DATA.");
     }
 
     /// <inheritdoc/>
