@@ -51,11 +51,18 @@ module RefinementGaps =
         let evaluation (run: TrainSpec) split measure =
             EvaluationSpec(Artifact = run, Measure = measure, Split = split, Points = settings.Points, Seed = run.Seed)
 
+        // Where all images are trained with, as in the paper's setting, there are no others.
+        let choosing =
+            if settings.ValidationImages = Some 0 then
+                DataSplit.Train
+            else
+                DataSplit.Validation
+
         let refined size =
             let steps = StepsFrom(options preset size, true)
             let measure = IterationBounds([| steps.Options.Iterations |], 100, null, steps)
 
-            [ for run in decoders -> evaluation run DataSplit.Validation measure ],
+            [ for run in decoders -> evaluation run choosing measure ],
             IterationBounds.Elbo steps.Options.Iterations
 
         let measures options (run: TrainSpec) =
@@ -144,7 +151,7 @@ module RefinementGaps =
           Notes =
             [ Comparison.opening session
               $"One decoder a seed, trained as a VAE and then left as it is; every encoder was trained for it anew, for as many epochs. {settings.Points} random test points, the same for every row; nats."
-              $"SVI: {steps preset} steps from N(0, I). VAE+SVI: {steps preset} steps from an encoder that climbs its own ELBO; +KL: from one that approaches where the steps end; SA-VAE: from one that climbs the ELBO where they end, through the steps. Steps of size {stepSize} for the mean over 50 datapoints, the best of {sizes} for {settings.Points} validation points when they start at the encoder that was trained with the decoder (the paper has 1, for other decoders); momentum 0.5."
+              $"SVI: {steps preset} steps from N(0, I). VAE+SVI: {steps preset} steps from an encoder that climbs its own ELBO; +KL: from one that approaches where the steps end; SA-VAE: from one that climbs the ELBO where they end, through the steps. Steps of size {stepSize} for the mean over 50 datapoints, the best of {sizes} for {settings.Points} {choosing.ToString().ToLowerInvariant()} points when they start at the encoder that was trained with the decoder (the paper has 1, for other decoders); momentum 0.5."
               "log p̂ is the larger of the averages of IWAE (of q*) and AIS, both lower bounds. Approximation gap: log p̂ - L[q*]; amortization gap: L[q*] - L[q]; for SVI, which has no encoder, it is what the limited number of steps loses."
               Comparison.note session
               yield!
