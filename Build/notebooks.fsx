@@ -4,7 +4,6 @@ module GapLab.Build.NotebookTargets
 #load "processes.fsx"
 
 open System
-open System.ComponentModel
 open System.Diagnostics
 open System.IO
 open GapLab.Build.Processes

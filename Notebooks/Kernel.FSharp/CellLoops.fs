@@ -36,8 +36,7 @@ module internal CellLoops =
             | _ -> found)
 
     /// The cell with such loops, on the same lines; None if it has none, or where it would no longer mean the same.
-    /// <param name="parse">Parses code; None if it is not well-formed.</param>
-    /// <param name="code">The cell.</param>
+    /// `parse` gives None for what is not well-formed.
     let tryInstrument (parse: string -> ParsedInput option) (code: string) : string option =
         let insert (lines: string array) (condition: range) =
             let line = lines[condition.StartLine - 1]

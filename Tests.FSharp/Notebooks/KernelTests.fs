@@ -199,6 +199,12 @@ type KernelTests() =
             equal expected ((ask "is_complete_request" code 0).["status"].GetValue<string>())
 
     [<Test>]
+    member _.``the example of the documentation opens a session``() =
+        let kernel = kernel ()
+        equal "ok" (kernel.Execute(GapLab.Tests.Scripts.DocumentationTests.code "docs/notebooks.md")).Status
+        equal "\"smoke\"" ((kernel.Execute "session.Preset").Result "text/plain")
+
+    [<Test>]
     member _.``a cell reads lines that the notebook gives, or is told that none come``() =
         let kernel = kernel ()
         let reply = kernel.ExecuteWithInput("System.Console.ReadLine().ToUpper()", "a line")

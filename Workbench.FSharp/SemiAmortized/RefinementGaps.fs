@@ -62,8 +62,7 @@ module RefinementGaps =
             let steps = StepsFrom(options preset size, true)
             let measure = IterationBounds([| steps.Options.Iterations |], 100, null, steps)
 
-            [ for run in decoders -> evaluation run choosing measure ],
-            IterationBounds.Elbo steps.Options.Iterations
+            [ for run in decoders -> evaluation run choosing measure ], IterationBounds.Elbo steps.Options.Iterations
 
         let measures options (run: TrainSpec) =
             [ evaluation run DataSplit.Test (InferredBounds settings.ImportanceSamples)
