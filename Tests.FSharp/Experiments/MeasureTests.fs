@@ -290,6 +290,18 @@ let ``the cheap part of an annealed measure keeps its kind and settings`` () =
             equal (key cheap, 1.0) (key probe, factor))
 
 [<Test>]
+let ``the cheap part of bounds by iteration goes one n-th of the way and is measured there alone`` () =
+    let key (measure: Measure) = measure.Identity.ToJson().ToJsonString()
+
+    withFolder (fun folder ->
+        let vae = (plainSpec folder 1UL).Build(CpuDevice.Instance, 6)
+
+        for asked, cheap in [ [ 0; 1; 2; 5; 10; 15; 20; 30; 40 ], 5; [ 0; 3 ], 2; [ 7 ], 7 ] do
+            let struct (probe, factor) = IterationBounds(List.toArray asked, 30).CheapPart vae
+            equal (key (IterationBounds([| cheap |], 30))) (key probe)
+            equal (float asked.Length) factor)
+
+[<Test>]
 let ``estimates of time take more steps for granted where the family has networks`` () =
     withFolder (fun folder ->
         let vae = (plainSpec folder 1UL).Build(CpuDevice.Instance, 6)
