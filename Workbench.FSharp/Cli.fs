@@ -93,7 +93,7 @@ type CommandLine =
             | CommandLine.Model _ ->
                 "decoders, to sweep: the sizes of the hidden layers, such as 200-200, or 'linear'; with ':gaussian' for Gaussian instead of Bernoulli outputs"
             | CommandLine.Family _ ->
-                "families of approximate posteriors, to sweep: ffg, ladder, full-covariance, flow, iaf"
+                "families of approximate posteriors: ffg, ladder, full-covariance, flow, iaf; those to sweep, or of a table's models those to train and show"
             | CommandLine.Method _ ->
                 "inference methods, to sweep: amortized, iterative, iterative-errors, variational-em"
             | CommandLine.Hidden _ ->

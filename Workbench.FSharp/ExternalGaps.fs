@@ -44,7 +44,7 @@ module ExternalGaps =
     let private sweep (session: Session) (model: ExternalModel) =
         let usual =
             { Suboptimality.settings session with
-                OtherFamilies = session.Families "ffg" |> List.filter ((<>) "ffg") }
+                OtherFamilies = session.Families [ "ffg" ] |> List.filter ((<>) "ffg") }
 
         // An unknown family is refused before any work.
         for family in usual.OtherFamilies do

@@ -279,12 +279,23 @@ module GapTable =
 
         [ variant "FFG" "ffg" "flow" fst; variant "Flow" "flow" "ffg" snd ]
 
+    /// Those of a table's kinds of models whose family the command line asks for; all of them unless it does.
+    let private asked (session: Session) (variants: GapVariant list) =
+        let families = variants |> List.map _.Family |> List.distinct
+
+        let wanted =
+            session.Families families
+            |> List.map (Cli.find "family in this table" [ for name in families -> name, name ])
+
+        variants |> List.filter (fun variant -> List.contains variant.Family wanted)
+
     /// A whole script: the table of the kinds of models that the preset's settings for a data set give, on the data sets of the command line.
     let script (commandLine: string array) summary title (variants: SuboptimalitySettings -> GapVariant list) : int =
         Session.Run(
             commandLine,
             summary,
-            fun session ->
-                let variants dataset = variants (Suboptimality.settingsFor session dataset)
-                session.Show(report session title variants (Suboptimality.datasets session))
+            (fun session ->
+                let variants dataset = Suboptimality.settingsFor session dataset |> variants |> asked session
+                session.Show(report session title variants (Suboptimality.datasets session))),
+            Uses = [ "dataset"; "preset"; "seed"; "family" ] @ Cli.annealing @ Cli.measuring
         )

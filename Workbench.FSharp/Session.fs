@@ -132,7 +132,7 @@ type Session
     member _.Preset = options.GetResult(CommandLine.Preset, "smoke")
 
     /// The data sets, or a default.
-    member _.Datasets(usual: string) = Session.Names(options.TryGetResult CommandLine.Dataset, usual)
+    member _.Datasets(usual: string) = Session.Names(options.TryGetResult CommandLine.Dataset, [ usual ])
 
     /// The one data set of experiments that take no more, or a default.
     member session.Dataset(usual: string) =
@@ -191,13 +191,13 @@ type Session
         | points -> Cli.fail $"--simulated takes a number of datapoints, 0 or more, not {points}."
 
     /// Names of decoders to sweep, or a default; see `Parts.model`.
-    member _.Models(usual: string) = Session.Names(options.TryGetResult CommandLine.Model, usual)
+    member _.Models(usual: string) = Session.Names(options.TryGetResult CommandLine.Model, [ usual ])
 
-    /// Names of families to sweep, or a default; see `Parts.family`.
-    member _.Families(usual: string) = Session.Names(options.TryGetResult CommandLine.Family, usual)
+    /// Names of families to sweep, or those that are usual; see `Parts.family`.
+    member _.Families(usual: string list) = Session.Names(options.TryGetResult CommandLine.Family, usual)
 
     /// Names of inference methods to sweep, or a default; see `Parts.inference`.
-    member _.Methods(usual: string) = Session.Names(options.TryGetResult CommandLine.Method, usual)
+    member _.Methods(usual: string) = Session.Names(options.TryGetResult CommandLine.Method, [ usual ])
 
     /// Where results are kept.
     member _.Store = store
@@ -293,9 +293,9 @@ type Session
             Report.writePage file page
             printfn "%s is written; it took %s." file (Progress.time watch.Elapsed)
 
-    static member private Names(given: string option, usual: string) =
+    static member private Names(given: string option, usual: string list) =
         match Option.map Cli.items given with
-        | None -> [ usual ]
+        | None -> usual
         | Some [] -> Cli.fail "An option that takes a list of names was given none."
         | Some names -> List.distinct names
 

@@ -27,7 +27,7 @@ module Sweep =
 
         [ for dataset in Suboptimality.datasets session do
               for model in session.Models usualModel do
-                  for family in session.Families "ffg" do
+                  for family in session.Families [ "ffg" ] do
                       for method in session.Methods "amortized" do
                           let inference = Parts.inference settings.EncoderHidden method
 
